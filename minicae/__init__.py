@@ -1,0 +1,26 @@
+"""minicae: a from-scratch engine for autoencoders. The public names; importing it costs what importing NumPy costs."""
+
+from minicae import datasets, errors, initializers, layers, losses, metrics, ops, optimizers, schedules
+from minicae.models import zoo
+from minicae.models.autoencoder import Autoencoder
+from minicae.models.sequential import Sequential, load
+from minicae.training import callbacks
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Autoencoder",
+    "Sequential",
+    "callbacks",
+    "datasets",
+    "errors",
+    "initializers",
+    "layers",
+    "load",
+    "losses",
+    "metrics",
+    "ops",
+    "optimizers",
+    "schedules",
+    "zoo",
+]

@@ -1,0 +1,46 @@
+"""The backends: modules of kernels with the same names and the same signatures.
+
+`reference` is NumPy, short and readable: the definition. `cpu` is Numba, fast. Which one a model runs on is one argument,
+`backend="cpu"`; nothing above this floor knows the difference.
+"""
+
+import functools
+import importlib
+import importlib.util
+from types import ModuleType
+
+from minicae.errors import BackendError
+
+NAMES = ("reference", "cpu", "cuda")
+
+
+@functools.cache
+def backend(name: str) -> ModuleType:
+    """The module of kernels called `name`, imported at its first use.
+
+    Raises BackendError where there is no such backend, or where what it needs is not installed.
+    """
+    if name not in NAMES or importlib.util.find_spec(f"minicae.kernels.{name}") is None:
+        raise BackendError(f"there is no backend {name!r}: choose one of {', '.join(map(repr, _present()))}")
+    try:
+        return importlib.import_module(f"minicae.kernels.{name}")
+    except ImportError as error:
+        raise BackendError(
+            f"backend {name!r} cannot be imported: {error}; backend='reference' needs NumPy only"
+        ) from error
+
+
+def available() -> list[str]:
+    """Names of the backends that can be used on this machine; each is imported to find out."""
+    usable = []
+    for name in _present():
+        try:
+            backend(name)
+        except BackendError:
+            continue
+        usable.append(name)
+    return usable
+
+
+def _present():
+    return [name for name in NAMES if importlib.util.find_spec(f"minicae.kernels.{name}") is not None]

@@ -1,0 +1,83 @@
+"""The only place where this backend meets Numba's decorators: how a kernel is compiled, cached and launched.
+
+Two words are used all over the backend. A `helper` is a serial compiled function, called from other compiled ones. An
+`entry` is what Python calls: one loop over `prange`, with serial helpers inside. An entry is compiled for one thread or
+for the pool, whichever its amount of work asks for, once for each dtype, at its first use; the result is kept on disk.
+
+The disk cache can be wrong or broken in ways that Numba does not notice, so it is wrapped: a change in any file of this
+backend empties it, whatever fails to load is compiled again, whatever fails to save is a warning.
+"""
+
+import hashlib
+import os
+import pathlib
+import warnings
+
+# GNU OpenMP's threads spin after a parallel region and take the cores from whatever runs next. The variable is read when
+# the pool starts; a user's own setting is left alone.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numba
+from numba.core.caching import FunctionCache
+
+# "nnan" and "ninf" are left out, so that a NaN stays visible; "arcp" too, so that a division by 9 is a division by 9.
+FASTMATH = {"contract", "reassoc", "nsz"}
+SERIAL_WORK = 40_000  # below so many elementary operations, waking the pool costs more than it saves
+
+_HERE = pathlib.Path(__file__).parent
+_FINGERPRINT = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_HERE.glob("*.py")))).hexdigest()
+
+
+class _SafeCache(FunctionCache):
+    """Numba's cache, stale when any file of the backend has changed, and never a reason to stop."""
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file._source_stamp = (self._cache_file._source_stamp, _FINGERPRINT)
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:
+            warnings.warn(f"minicae: damaged kernel cache ignored ({type(error).__name__}: {error})", RuntimeWarning)
+            return None
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except Exception as error:
+            warnings.warn(f"minicae: compiled kernel not cached ({type(error).__name__}: {error})", RuntimeWarning)
+
+
+def _compiled(function, **options):
+    dispatcher = numba.njit(error_model="numpy", fastmath=FASTMATH, **options)(function)
+    if not numba.config.DISABLE_JIT:
+        try:
+            dispatcher._cache = _SafeCache(function)
+        except Exception:  # no folder that can be written: compile in memory
+            pass
+    return dispatcher
+
+
+def helper(function):
+    """A serial compiled function, for use inside other compiled functions."""
+    return numba.njit(error_model="numpy", fastmath=FASTMATH)(function)
+
+
+class entry:
+    """A compiled function that Python calls as `kernel(work, *arrays)`, on one thread or on the pool.
+
+    `work` is the number of elementary operations (multiply-adds, elements moved) of this call. Both versions give the
+    same bits: what a thread computes does not depend on which thread it is, nor on how many there are.
+    """
+
+    def __init__(self, function):
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self.serial = _compiled(function)
+        self.parallel = _compiled(function, parallel=True)
+
+    def __call__(self, work, *arguments):
+        if work > SERIAL_WORK and numba.get_num_threads() > 1:
+            return self.parallel(*arguments)
+        return self.serial(*arguments)

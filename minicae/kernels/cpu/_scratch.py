@@ -1,0 +1,32 @@
+"""Working memory of the kernels: allocated once, grown when a call needs more, never freed.
+
+What lies in it lasts for one call of one entry and no longer. A compiled function keeps the interpreter's lock while it
+runs, so two Python threads cannot be inside kernels at once, and one area for each dtype is enough.
+"""
+
+import numba
+import numpy as np
+
+_areas = {}
+_nothing = {}
+
+
+def threads() -> int:
+    """The largest number of threads that a kernel can be run with in this process."""
+    return numba.config.NUMBA_NUM_THREADS
+
+
+def scratch(dtype, size: int) -> np.ndarray:
+    """A flat array of at least `size` elements, with arbitrary content."""
+    area = _areas.get(dtype)
+    if area is None or area.size < size:
+        area = _areas[dtype] = np.empty(size, dtype)
+    return area
+
+
+def empty(dtype) -> np.ndarray:
+    """An array of no elements: what a kernel is given for a bias that is not there."""
+    held = _nothing.get(dtype)
+    if held is None:
+        held = _nothing[dtype] = np.empty(0, dtype)
+    return held

@@ -1,0 +1,103 @@
+"""Convolution and its adjoint: the shapes are turned into one of the three matrix products of `_gemm.py`.
+
+The transposed convolution needs no code of its own: it is `conv2d_backward_input` with a bias and an activation, and its
+two gradients are the forward pass and the weight gradient of the same convolution with x and dy exchanged.
+"""
+
+from minicae.kernels.cpu import _gemm
+from minicae.kernels.cpu._micro import PITCH, ROWS, columns
+from minicae.kernels.cpu._scalar import CODES
+from minicae.kernels.cpu._scratch import empty, scratch, threads
+
+
+def conv2d_forward(x, w, b, y, strides, padding, dilation, activation, alpha):
+    """As `reference.conv.conv2d_forward`; the column matrix is packed tile by tile, bias and activation follow each tile."""
+    _convolve(x, w, b, y, w.shape[:2], strides, padding[::2], dilation, False, activation, alpha)
+
+
+def conv2d_backward_input(dpre, w, dx, strides, padding, dilation):
+    """As `reference.conv.conv2d_backward_input`; at stride 1 it is a convolution of dpre with the filters turned round."""
+    _adjoint(dpre, w, None, dx, strides, padding, dilation, "linear", 0.0)
+
+
+def conv2d_backward_weight(x, dpre, dw, db, strides, padding, dilation):
+    """As `reference.conv.conv2d_backward_weight`; each thread owns some rows of dw, so nothing is summed twice."""
+    _correlate(x, dpre, dw, db, dw.shape[:2], strides, padding[::2], dilation)
+
+
+def conv2d_transpose_forward(x, w, b, y, strides, padding, dilation, activation, alpha):
+    """As `reference.conv.conv2d_transpose_forward`."""
+    _adjoint(x, w, b, y, strides, padding, dilation, activation, alpha)
+
+
+def conv2d_transpose_backward_input(dpre, w, dx, strides, padding, dilation):
+    """As `reference.conv.conv2d_transpose_backward_input`."""
+    conv2d_forward(dpre, w, None, dx, strides, padding, dilation, "linear", 0.0)
+
+
+def conv2d_transpose_backward_weight(x, dpre, dw, db, strides, padding, dilation):
+    """As `reference.conv.conv2d_transpose_backward_weight`."""
+    conv2d_backward_weight(dpre, x, dw, None, strides, padding, dilation)
+    if db is not None:
+        _gemm.column_sums(dpre.size, dpre.reshape(-1), db)
+
+
+def conv2d_algorithm(x_shape, w_shape, strides, padding, dilation, dtype):
+    """The algorithm that the three convolution kernels use for these shapes."""
+    return "im2col"
+
+
+def _adjoint(y, w, b, x, strides, padding, dilation, activation, alpha):
+    """x = act(adjoint of the convolution (y) + b)."""
+    KH, KW, C, F = w.shape
+    corner = (KH - 1) * dilation[0] - padding[0], (KW - 1) * dilation[1] - padding[2]
+    if strides == (1, 1) and min(corner) >= 0:
+        _convolve(y, w, b, x, (KH, KW), strides, corner, dilation, True, activation, alpha)
+        return
+    width = columns(x.dtype)
+    K = KH * KW * C
+    padded = -(-K // width) * width
+    block = min(_gemm.BLOCK, y.shape[1] * y.shape[2])
+    area = scratch(x.dtype, padded * F + threads() * block * (PITCH + padded))
+    _gemm.spread(
+        y.size * K, y.reshape(-1), w.reshape(-1), empty(x.dtype) if b is None else b, x.reshape(-1), x.shape[1:], (KH, KW),
+        y.shape[1:3], strides, padding[::2], dilation, F, CODES[activation], x.dtype.type(alpha), width, block, area,
+    )  # fmt: skip
+
+
+def _convolve(x, w, b, y, kernel, strides, corner, dilation, turned, activation, alpha):
+    """y = act(columns(x) W + b), the rows shared out in blocks small enough to keep every thread busy."""
+    width = columns(x.dtype)
+    F = y.shape[-1]
+    K = kernel[0] * kernel[1] * x.shape[-1]
+    block = _share(y.size // F if F else 0)
+    area = scratch(x.dtype, -(-F // width) * width * K + threads() * block * (PITCH + width))
+    _gemm.convolve(
+        y.size * K, x.reshape(-1), w.reshape(-1), empty(x.dtype) if b is None else b, y.reshape(-1), x.shape[1:], kernel,
+        y.shape[1:3], strides, corner, dilation, F, turned, CODES[activation], x.dtype.type(alpha), width, block, area,
+    )  # fmt: skip
+
+
+def _correlate(x, dy, dw, db, kernel, strides, corner, dilation):
+    """dw = columns(x)^T dy; the rows of dw, and its columns where the rows are few, are shared out."""
+    width = columns(x.dtype)
+    F = dy.shape[-1]
+    K = kernel[0] * kernel[1] * x.shape[-1]
+    span = min(PITCH, _round_up(-(-K // (2 * threads())), ROWS))
+    panels = -(-F // width)
+    if K < threads() * ROWS:
+        panels = -(-panels // threads())
+    area = scratch(x.dtype, threads() * (_gemm.BLOCK * (PITCH + panels * width) + span * width))
+    _gemm.correlate(
+        dy.size * K, x.reshape(-1), dy.reshape(-1), dw.reshape(-1), empty(x.dtype) if db is None else db, x.shape[1:],
+        kernel, dy.shape[1:3], strides, corner, dilation, F, span, panels, width, _gemm.BLOCK, area,
+    )  # fmt: skip
+
+
+def _share(rows):
+    """Rows of a block: at most BLOCK, fewer where that would leave threads without work."""
+    return max(ROWS, min(_gemm.BLOCK, _round_up(-(-rows // (4 * threads())), ROWS)))
+
+
+def _round_up(value, step):
+    return -(-value // step) * step

@@ -1,0 +1,66 @@
+"""Moving and adding arrays: padding, cropping, sums, and the squared length of a vector."""
+
+import numpy as np
+from numba import prange
+
+from minicae.kernels.cpu._jit import entry
+
+CHUNK = 4096  # elements of one partial sum: fixed, so that the sum does not depend on the number of threads
+
+
+def pad2d(x, y, padding):
+    """As `reference.memory.pad2d`."""
+    _pad(y.size, x, y, padding[0], padding[2])
+
+
+def crop2d(x, y, cropping):
+    """As `reference.memory.crop2d`."""
+    _crop(y.size, x, y, cropping[0], cropping[2])
+
+
+def add(x, other, y):
+    """As `reference.memory.add`."""
+    _add(x.size, x.reshape(-1), other.reshape(-1), y.reshape(-1))
+
+
+def sum_of_squares(x):
+    """As `reference.memory.sum_of_squares`."""
+    partial = np.empty(-(-x.size // CHUNK))
+    _squares(x.size, x.reshape(-1), partial)
+    return float(partial.sum())
+
+
+@entry
+def _pad(x, y, top, left):
+    N, H, W, C = x.shape
+    for n in prange(N):
+        y[n] = 0
+        for h in range(H):
+            for w in range(W):
+                for c in range(C):
+                    y[n, top + h, left + w, c] = x[n, h, w, c]
+
+
+@entry
+def _crop(x, y, top, left):
+    N, H, W, C = y.shape
+    for n in prange(N):
+        for h in range(H):
+            for w in range(W):
+                for c in range(C):
+                    y[n, h, w, c] = x[n, top + h, left + w, c]
+
+
+@entry
+def _add(x, other, y):
+    for i in prange(x.size):
+        y[i] = x[i] + other[i]
+
+
+@entry
+def _squares(x, partial):
+    for chunk in prange(partial.size):
+        total = 0.0
+        for i in range(chunk * CHUNK, min(x.size, (chunk + 1) * CHUNK)):
+            total += float(x[i]) * float(x[i])
+        partial[chunk] = total

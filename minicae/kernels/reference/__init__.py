@@ -1,0 +1,124 @@
+"""The readable backend: NumPy only, one idea a file; the definition that every other backend is held to.
+
+Read dense, then activation, then conv, which turns a convolution into a dense layer; the rest in any order.
+"""
+
+from .activation import activation_backward, activation_forward, softmax_backward, softmax_forward
+from .conv import (
+    conv2d_algorithm,
+    conv2d_backward_input,
+    conv2d_backward_weight,
+    conv2d_forward,
+    conv2d_transpose_backward_input,
+    conv2d_transpose_backward_weight,
+    conv2d_transpose_forward,
+)
+from .dense import dense_backward_input, dense_backward_weight, dense_forward
+from .loss import (
+    bce_backward,
+    bce_forward,
+    bce_logits_backward,
+    bce_logits_forward,
+    mae_backward,
+    mae_forward,
+    mse_backward,
+    mse_forward,
+)
+from .memory import add, crop2d, pad2d, sum_of_squares
+from .noise import (
+    dropout_backward,
+    dropout_forward,
+    gaussian_noise_forward,
+    occlusion_backward,
+    occlusion_forward,
+    salt_pepper_backward,
+    salt_pepper_forward,
+)
+from .norm import batchnorm_backward, batchnorm_forward, batchnorm_statistics
+from .optim import adam_step, nadam_step, rmsprop_step, sgd_step
+from .penalty import (
+    contractive_backward,
+    contractive_forward,
+    kl_sparsity_backward,
+    kl_sparsity_forward,
+    l1_backward,
+    l1_forward,
+    l2_backward,
+    l2_forward,
+)
+from .pool import avgpool2d_backward, avgpool2d_forward, maxpool2d_backward, maxpool2d_forward
+from .sampling import (
+    gaussian_kl_backward,
+    gaussian_kl_forward,
+    gaussian_sample_backward,
+    gaussian_sample_forward,
+)
+from .upsample import (
+    upsample_bilinear_backward,
+    upsample_bilinear_forward,
+    upsample_nearest_backward,
+    upsample_nearest_forward,
+)
+
+__all__ = [
+    "activation_backward",
+    "activation_forward",
+    "adam_step",
+    "add",
+    "avgpool2d_backward",
+    "avgpool2d_forward",
+    "batchnorm_backward",
+    "batchnorm_forward",
+    "batchnorm_statistics",
+    "bce_backward",
+    "bce_forward",
+    "bce_logits_backward",
+    "bce_logits_forward",
+    "contractive_backward",
+    "contractive_forward",
+    "conv2d_algorithm",
+    "conv2d_backward_input",
+    "conv2d_backward_weight",
+    "conv2d_forward",
+    "conv2d_transpose_backward_input",
+    "conv2d_transpose_backward_weight",
+    "conv2d_transpose_forward",
+    "crop2d",
+    "dense_backward_input",
+    "dense_backward_weight",
+    "dense_forward",
+    "dropout_backward",
+    "dropout_forward",
+    "gaussian_kl_backward",
+    "gaussian_kl_forward",
+    "gaussian_noise_forward",
+    "gaussian_sample_backward",
+    "gaussian_sample_forward",
+    "kl_sparsity_backward",
+    "kl_sparsity_forward",
+    "l1_backward",
+    "l1_forward",
+    "l2_backward",
+    "l2_forward",
+    "mae_backward",
+    "mae_forward",
+    "maxpool2d_backward",
+    "maxpool2d_forward",
+    "mse_backward",
+    "mse_forward",
+    "nadam_step",
+    "occlusion_backward",
+    "occlusion_forward",
+    "pad2d",
+    "rmsprop_step",
+    "salt_pepper_backward",
+    "salt_pepper_forward",
+    "sgd_step",
+    "softmax_backward",
+    "softmax_forward",
+    "sum_of_squares",
+    "upsample_bilinear_backward",
+    "upsample_bilinear_forward",
+    "upsample_nearest_backward",
+    "upsample_nearest_forward",
+]

@@ -1,0 +1,59 @@
+"""The kernels that hardly calculate: padding, cropping, adding, the sum of squares."""
+
+import numpy as np
+
+
+def pad2d(x, y, padding):
+    """y = x with zeros around it.
+
+    Parameters
+    ----------
+    x : float32|float64 (N, H, W, C)
+    y : same dtype (N, top + H + bottom, left + W + right, C), written
+    padding : tuple of int, (top, bottom, left, right)
+        In pixels.
+    """
+    top, _, left, _ = padding
+    y[...] = 0
+    y[:, top : top + x.shape[1], left : left + x.shape[2]] = x
+
+
+def crop2d(x, y, cropping):
+    """y = x without its edges: the adjoint of `pad2d`.
+
+    Parameters
+    ----------
+    x : float32|float64 (N, top + H + bottom, left + W + right, C)
+    y : same dtype (N, H, W, C), written
+    cropping : tuple of int, (top, bottom, left, right)
+        In pixels.
+    """
+    top, _, left, _ = cropping
+    y[...] = x[:, top : top + y.shape[1], left : left + y.shape[2]]
+
+
+def add(x, other, y):
+    """y = x + other.
+
+    Parameters
+    ----------
+    x : float32|float64, any shape
+    other : same dtype and shape
+    y : same dtype and shape, written
+        May be x itself.
+    """
+    np.add(x, other, out=y)
+
+
+def sum_of_squares(x):
+    """The sum of x^2, squared and added in float64.
+
+    Parameters
+    ----------
+    x : float32|float64, any shape
+
+    Returns
+    -------
+    float
+    """
+    return float(np.square(x, dtype=np.float64).sum())

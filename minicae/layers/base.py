@@ -1,0 +1,180 @@
+"""What every layer is: three verbs, and memory that it owns.
+
+    build(input_shape) -> output_shape    shapes without the batch axis; declares parameters
+    forward(x, training) -> y             lends y: it is valid until the next forward
+    backward(dy) -> dx                    may overwrite dy; writes the gradients of the layer's own parameters
+
+A layer of your own needs no more than these; `self.parameter(...)` in `build` declares a weight, `self.admit(x)` in
+`forward` checks the input, `self.buffer(...)` gives memory that is reused from step to step. Arrays that `backward` needs
+are kept in `self.saved`. Buffers and saved arrays belong to the thread that made them, so several threads can run one
+model at once.
+"""
+
+import threading
+
+import numpy as np
+
+from minicae import kernels, ops
+from minicae.config import Configurable
+from minicae.errors import MinicaeError, ShapeError
+from minicae.parameters import Declaration, Parameters
+
+
+class Memory(threading.local):
+    """What a layer holds for one thread: buffers by name, and references to what backward will read."""
+
+    def __init__(self):
+        self.buffers = {}
+
+
+class Layer(Configurable):
+    """Base class: name, shapes, dtype, backend, parameters and buffers of a layer."""
+
+    name = "layer"
+    dtype = np.dtype("float32")
+    backend = "cpu"
+    activation = None  # the name of the activation that ends the layer, where there is one
+    input_shape = None
+    output_shape = None
+    parameters = None  # of the outermost layer only: the flat vectors of all
+    penalty = 0.0
+    random = False  # draws numbers while training: has `rng` once prepared
+    flops = 0  # floating-point operations of one image's forward pass, set by build
+    extent = (1, 1)  # window in input pixels and stride, for the receptive field; None: sees everything
+    jump = (1, 1)
+
+    def build(self, input_shape) -> tuple:
+        """Shape of the output for this shape of the input, both without the batch axis."""
+        raise NotImplementedError
+
+    def forward(self, x, training=False) -> np.ndarray:
+        """y for a batch x; in training, noise is drawn and what `backward` needs is kept."""
+        raise NotImplementedError
+
+    def backward(self, dy) -> np.ndarray:
+        """dx for dy, the gradients of the loss with respect to input and output; writes the parameters' gradients."""
+        raise NotImplementedError
+
+    def backward_weights(self, dy) -> None:
+        """As `backward`, where nobody needs dx: the first layer of a network."""
+        self.backward(dy)
+
+    def follow(self, layer: "Layer | None") -> None:
+        """Told, before `build`, which layer comes right before this one in its chain."""
+
+    def settle(self) -> None:
+        """Called when the whole chain has gone backward: adds what this layer owes to other layers' gradients."""
+
+    def leaves(self) -> list["Layer"]:
+        """The layers that this one is made of, itself if it is a simple one."""
+        return [self]
+
+    @property
+    def declared(self) -> list[Declaration]:
+        """The parameters declared by the last `build`."""
+        return self.__dict__.setdefault("_declared", [])
+
+    @property
+    def states(self) -> dict[str, np.ndarray]:
+        """Arrays that belong to the model but are not trained, such as running means."""
+        return self.__dict__.setdefault("_states", {})
+
+    @property
+    def where(self) -> str:
+        """The layer as error messages name it."""
+        built = f", built for {self.input_shape}" if self.input_shape else ""
+        return f"{self.name} {self!r}{built}"
+
+    @property
+    def kernels(self):
+        """The module of kernels this layer runs on."""
+        module = self.__dict__.get("_kernels")
+        if module is None:
+            module = self._kernels = kernels.backend(self.backend)
+        return module
+
+    @property
+    def saved(self) -> Memory:
+        """Memory of the running thread."""
+        memory = self.__dict__.get("_memory")
+        if memory is None:
+            memory = self._memory = Memory()
+        return memory
+
+    def parameter(self, name: str, shape: tuple, initializer: str, fans: tuple = (1, 1)) -> None:
+        """Declare a parameter: it becomes `self.<name>`, its gradient `self.d<name>`."""
+        self.declared.append(Declaration(name, tuple(shape), initializer, fans))
+
+    def buffer(self, name: str, shape: tuple, dtype=None) -> np.ndarray:
+        """Memory of this layer and this thread, (N, ...), with the content it had: made once, larger batches apart."""
+        held = self.saved.buffers.get(name)
+        if held is None or held.shape[0] < shape[0] or held.shape[1:] != shape[1:]:
+            held = self.saved.buffers[name] = np.empty(shape, dtype or self.dtype)
+        return held if held.shape[0] == shape[0] else held[: shape[0]]
+
+    def setup(self, input_shape, *, name=None, dtype="float32", backend="cpu", seed=0) -> tuple:
+        """Build this layer as the outermost one: shapes, then parameters, then random streams. Returns output_shape."""
+        self.configure(name or type(self).__name__.lower(), ops.dtype_of(dtype), backend)
+        output_shape = self.connect(input_shape)
+        self.materialize(seed)
+        return output_shape
+
+    def configure(self, name: str, dtype: np.dtype, backend: str) -> None:
+        """Set what a layer is told by the one that holds it; forgets an earlier build."""
+        self.name, self.dtype, self.backend = name, dtype, backend
+        self.input_shape = self.output_shape = self.parameters = None
+        self.__dict__.pop("_kernels", None)
+        self.__dict__.pop("_memory", None)
+        self.__dict__.pop("_states", None)
+        self.__dict__.pop("_declared", None)
+
+    def connect(self, input_shape) -> tuple:
+        """`build`, remembering both shapes and naming the layer in whatever goes wrong."""
+        try:
+            self.declared.clear()
+            output_shape = tuple(self.build(tuple(input_shape)))
+            if min(output_shape, default=1) < 1:
+                raise ShapeError(f"the output would be empty: {output_shape}")
+        except MinicaeError as error:
+            raise error.within(f"{self.name} {self!r}, given {tuple(input_shape)}") from None
+        self.input_shape, self.output_shape = tuple(input_shape), output_shape
+        return output_shape
+
+    def materialize(self, seed: int) -> None:
+        """Make the flat vectors, hand out the views, and give each random layer a stream of its own."""
+        leaves = self.leaves()
+        self.parameters = Parameters(leaves, self.dtype, seed)
+        for place, leaf in enumerate(leaves):
+            if leaf.random:
+                leaf.rng = np.random.default_rng([seed, 2**32 + place])
+
+    def admit(self, x) -> np.ndarray:
+        """x if it is what the layer was built for; converted where it can be; otherwise an error that names the layer."""
+        if type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self.input_shape and x.flags.carray:
+            return x
+        try:
+            x = ops.admit(x, self.dtype)
+            if self.input_shape is None:
+                raise ShapeError("the layer is not built yet: put it in a Sequential, or call setup(input_shape)", x=x)
+            if x.shape[1:] != self.input_shape or x.ndim != 1 + len(self.input_shape):
+                wanted = ", ".join(map(str, self.input_shape))
+                raise ShapeError(f"x must have the shape (N, {wanted}), got {x.shape}", x=x)
+        except MinicaeError as error:
+            raise error.within(self.where) from None
+        return x
+
+    def admit_gradient(self, dy, y) -> np.ndarray:
+        """dy as the outermost layer takes it: checked against y, and copied, because backward overwrites it."""
+        try:
+            dy = ops.admit(dy, self.dtype, "dy")
+            if dy.shape != y.shape:
+                raise ShapeError("dy must have the shape of the output y", dy=dy, y=y)
+        except MinicaeError as error:
+            raise error.within(self.where) from None
+        own = self.buffer("dy", dy.shape)
+        own[...] = dy
+        return own
+
+    def __getstate__(self):
+        """What a copy takes along: everything but buffers and modules."""
+        return {key: value for key, value in self.__dict__.items() if key not in ("_memory", "_kernels")}

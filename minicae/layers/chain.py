@@ -1,0 +1,88 @@
+"""A list of layers run one after the other, which is again a layer. Nothing here knows about losses or training."""
+
+from minicae.errors import SettingError, ShapeError
+from minicae.layers.base import Layer
+
+
+class Chain(Layer):
+    """y = the last layer of ... the second of the first of x.
+
+    Parameters
+    ----------
+    layers : list of layers, each used here once and in no other chain
+    """
+
+    def __init__(self, layers):
+        self.layers = list(layers)
+        for place, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                raise SettingError(f"layers[{place}] must be a layer of minicae, got {layer!r}")
+            if layer.__dict__.get("_held"):
+                raise SettingError(f"layers[{place}] {layer!r} is already part of a model: make a new one")
+            layer._held = True
+
+    def leaves(self):
+        return [leaf for layer in self.layers for leaf in layer.leaves()]
+
+    @property
+    def penalty(self) -> float:
+        """What all layers charge together, for the last forward pass."""
+        return sum(layer.penalty for layer in self.layers)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of one image's forward pass."""
+        return sum(layer.flops for layer in self.layers)
+
+    def names(self) -> list[str]:
+        """The names that the layers get."""
+        return [f"{self.name}[{place}]" for place in range(len(self.layers))]
+
+    def configure(self, name, dtype, backend):
+        super().configure(name, dtype, backend)
+        for child, layer in zip(self.names(), self.layers):
+            layer.configure(child, dtype, backend)
+
+    def build(self, input_shape):
+        steps = [tuple(input_shape)]
+        before = None
+        for layer in self.layers:
+            layer.follow(before)
+            try:
+                steps.append(layer.connect(steps[-1]))
+            except ShapeError as error:
+                if len(steps) > 1 and "shapes so far" not in error.message:
+                    error.message += f"\n  shapes so far: {' -> '.join(map(str, steps))}"
+                raise
+            before = layer
+        return steps[-1]
+
+    def forward(self, x, training=False):
+        y = self.admit(x)
+        for layer in self.layers:
+            y = layer.forward(y, training)
+        self.saved.y = y
+        return y
+
+    def backward(self, dy, preactivation=False):
+        """dx for dy; with `preactivation`, dy is the gradient before the last layer's activation."""
+        return self._backward(dy, preactivation, 0)
+
+    def backward_weights(self, dy, preactivation=False):
+        """As `backward`, without dx: layers before the first that has weights are left out."""
+        first = next(
+            (place for place, layer in enumerate(self.layers) if any(leaf.declared for leaf in layer.leaves())), 0
+        )
+        self._backward(dy, preactivation, first, weights_only=True)
+
+    def _backward(self, dy, preactivation, first, weights_only=False):
+        if self.parameters is not None:
+            dy = self.admit_gradient(dy, self.saved.y)
+        for place in range(len(self.layers) - 1, first - 1, -1):
+            layer = self.layers[place]
+            verb = layer.backward_weights if weights_only and place == first else layer.backward
+            dy = verb(dy, True) if preactivation else verb(dy)
+            preactivation = False
+        for layer in self.layers:
+            layer.settle()
+        return dy

@@ -1,0 +1,55 @@
+"""What dense and convolutional layers share: weights, a bias, and an activation that is part of the product."""
+
+from minicae import initializers, ops
+from minicae.errors import SettingError
+from minicae.layers.base import Layer
+
+
+class Linear(Layer):
+    """y = act(A(x) + b), where A is linear in x and in w. Subclasses supply A and its two adjoints.
+
+    No pre-activation is kept: the slope of every activation follows from y.
+    """
+
+    def __init__(self, activation, use_bias, kernel_initializer, bias_initializer):
+        self.activation = activation
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self._act, self._alpha = ops.activation_of(activation, None)
+        if not isinstance(use_bias, bool):
+            raise SettingError(f"use_bias must be True or False, got {use_bias!r}")
+        if kernel_initializer is not None:
+            initializers.check(kernel_initializer, "kernel_initializer")
+        initializers.check(bias_initializer, "bias_initializer")
+
+    def declare(self, shape, units, fans):
+        """Declare w of this shape, and b with one number a unit."""
+        scheme = self.kernel_initializer or initializers.for_activation(self._act)
+        self.parameter("w", shape, scheme, fans)
+        if self.use_bias:
+            self.parameter("b", (units,), self.bias_initializer, fans)
+        else:
+            self.b = self.db = None
+
+    def forward(self, x, training=False):
+        x = self.admit(x)
+        saved = self.saved
+        saved.x = x
+        saved.y = y = self.buffer("y", (x.shape[0], *self.output_shape))
+        self.apply(x, y)
+        return y
+
+    def backward(self, dy, preactivation=False):
+        """dx for dy; with `preactivation`, dy is already the gradient before the activation."""
+        self.backward_weights(dy, preactivation)
+        dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
+        self.apply_adjoint(dy, dx)
+        return dx
+
+    def backward_weights(self, dy, preactivation=False):
+        """The gradients of w and b; dy becomes the gradient before the activation."""
+        saved = self.saved
+        if not preactivation and self._act != "linear":
+            self.kernels.activation_backward(dy, saved.y, dy, self._act, self._alpha)
+        self.weight_gradient(saved.x, dy)

@@ -1,0 +1,148 @@
+"""Corruption and dropout: random in training, the identity otherwise. A denoising autoencoder begins with one of these.
+
+The target of training stays the clean input. Each layer draws from a stream of its own, so the same seed gives the same
+noise whatever the number of threads. Source: Vincent et al., "Stacked Denoising Autoencoders" (2010).
+"""
+
+import math
+
+import numpy as np
+
+from minicae import shapes
+from minicae.errors import SettingError, ShapeError
+from minicae.layers.base import Layer
+
+
+def _fraction(value, name, below=None):
+    """A number in 0..1; strictly below 1 where dividing by what is left."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float, np.floating))
+        or not 0 <= value <= 1
+        or value == below
+    ):
+        raise SettingError(f"{name} must be a number between 0 and 1{' (1 excluded)' if below else ''}, got {value!r}")
+    return float(value)
+
+
+class _Random(Layer):
+    """Shared by layers that draw numbers: shape in is shape out."""
+
+    random = True
+
+    def build(self, input_shape):
+        self.flops = math.prod(input_shape)
+        return input_shape
+
+    def forward(self, x, training=False):
+        x = self.admit(x)
+        self.saved.training = training
+        if not training:
+            return x
+        y = self.buffer("y", x.shape)
+        self.corrupt(x, y)
+        return y
+
+    def backward(self, dy):
+        if not self.saved.training:
+            return dy
+        dx = self.buffer("dx", dy.shape)
+        self.correct(dy, dx)
+        return dx
+
+    def uniform(self, shape):
+        """Fresh uniform numbers in [0, 1), kept for backward."""
+        self.saved.draw = self.buffer("draw", shape)
+        self.rng.random(out=self.saved.draw, dtype=self.dtype)
+        return self.saved.draw
+
+
+class Dropout(_Random):
+    """Zero with probability `rate`, else x / (1 - rate), so that the mean stays. Srivastava et al. (2014).
+
+    `rate` is the share dropped, in [0, 1).
+    """
+
+    def __init__(self, rate):
+        self.rate = _fraction(rate, "rate", below=1)
+
+    def corrupt(self, x, y):
+        self.kernels.dropout_forward(x, self.uniform(x.shape), y, self.rate, 1 / (1 - self.rate))
+
+    def correct(self, dy, dx):
+        self.kernels.dropout_backward(dy, self.saved.draw, dx, self.rate, 1 / (1 - self.rate))
+
+
+class MaskingNoise(_Random):
+    """Each number is set to zero with probability `corruption`; the others stay as they are (no rescaling)."""
+
+    def __init__(self, corruption=0.3):
+        self.corruption = _fraction(corruption, "corruption")
+
+    def corrupt(self, x, y):
+        self.kernels.dropout_forward(x, self.uniform(x.shape), y, self.corruption, 1.0)
+
+    def correct(self, dy, dx):
+        self.kernels.dropout_backward(dy, self.saved.draw, dx, self.corruption, 1.0)
+
+
+class GaussianNoise(_Random):
+    """x + stddev * n, n standard normal; stddev in units of x."""
+
+    def __init__(self, stddev=0.3):
+        if isinstance(stddev, bool) or not np.isfinite(stddev) or stddev < 0:
+            raise SettingError(f"stddev must be a number of at least 0, got {stddev!r}")
+        self.stddev = float(stddev)
+
+    def corrupt(self, x, y):
+        noise = self.buffer("draw", x.shape)
+        self.rng.standard_normal(out=noise, dtype=self.dtype)
+        self.kernels.gaussian_noise_forward(x, noise, y, self.stddev)
+
+    def backward(self, dy):
+        return dy
+
+
+class SaltAndPepperNoise(_Random):
+    """Each number is set, with probability `corruption`, to `low` or to `high`, half the time each."""
+
+    def __init__(self, corruption=0.3, low=0.0, high=1.0):
+        self.corruption = _fraction(corruption, "corruption")
+        self.low, self.high = float(low), float(high)
+        if not np.isfinite([self.low, self.high]).all():
+            raise SettingError(f"low and high must be finite, got {low!r} and {high!r}")
+
+    def corrupt(self, x, y):
+        self.kernels.salt_pepper_forward(x, self.uniform(x.shape), y, self.corruption, self.low, self.high)
+
+    def correct(self, dy, dx):
+        self.kernels.salt_pepper_backward(dy, self.saved.draw, dx, self.corruption)
+
+
+class OcclusionNoise(_Random):
+    """One rectangle of each image, at a random place inside it, is set to `value`.
+
+    `size` is one number or (height, width), in pixels.
+    """
+
+    def __init__(self, size=8, value=0.0):
+        self.size, self._size = size, shapes.pair(size, "size")
+        self.value = float(value)
+        if not np.isfinite(self.value):
+            raise SettingError(f"value must be finite, got {value!r}")
+
+    def build(self, input_shape):
+        if len(input_shape) != 3:
+            raise ShapeError(f"OcclusionNoise takes images (H, W, C), got {input_shape}")
+        if self._size[0] > input_shape[0] or self._size[1] > input_shape[1]:
+            raise ShapeError(f"a rectangle of {self._size} pixels does not fit in an image of {input_shape[:2]}")
+        return super().build(input_shape)
+
+    def corrupt(self, x, y):
+        self.saved.corners = corners = self.buffer("corners", (len(x), 2), np.int32)
+        room = [x.shape[axis + 1] - self._size[axis] + 1 for axis in range(2)]
+        corners[...] = self.rng.integers(0, room, corners.shape)
+        self.kernels.occlusion_forward(x, corners, y, self._size, self.value)
+
+    def correct(self, dy, dx):
+        self.kernels.occlusion_backward(dy, self.saved.corners, dx, self._size)

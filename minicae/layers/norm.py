@@ -1,0 +1,65 @@
+"""Batch normalisation. Source: Ioffe and Szegedy (2015)."""
+
+import math
+
+import numpy as np
+
+from minicae.errors import SettingError
+from minicae.layers.base import Layer
+
+
+class BatchNormalization(Layer):
+    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, over all axes but the last.
+
+    In training, mean and variance (biased) are those of the batch, and the running ones move towards them:
+    running = momentum * running + (1 - momentum) * batch. Outside training the running ones are used, so an image's
+    output does not depend on its batch.
+
+    Parameters
+    ----------
+    momentum : share of the running statistics that a step keeps, in 0..1
+    epsilon : added to the variance, above 0
+    """
+
+    def __init__(self, momentum=0.9, epsilon=1e-3):
+        if not 0 <= momentum <= 1:
+            raise SettingError(f"momentum must be between 0 and 1, got {momentum!r}")
+        if not epsilon > 0:
+            raise SettingError(f"epsilon must be above 0, got {epsilon!r}")
+        self.momentum, self.epsilon = float(momentum), float(epsilon)
+
+    def build(self, input_shape):
+        C = input_shape[-1]
+        self.parameter("gamma", (C,), "ones")
+        self.parameter("beta", (C,), "zeros")
+        self.states["mean"] = np.zeros(C, self.dtype)
+        self.states["variance"] = np.ones(C, self.dtype)
+        self.flops = 2 * math.prod(input_shape)
+        return input_shape
+
+    def forward(self, x, training=False):
+        x = self.admit(x)
+        saved = self.saved
+        saved.x, saved.training = x, training
+        if training:
+            saved.mean, saved.variance = (
+                self.buffer("mean", self.gamma.shape),
+                self.buffer("variance", self.gamma.shape),
+            )
+            self.kernels.batchnorm_statistics(x, saved.mean, saved.variance)
+            for running, batch in ((self.states["mean"], saved.mean), (self.states["variance"], saved.variance)):
+                running += (1 - self.momentum) * (batch - running)
+        else:
+            saved.mean, saved.variance = self.states["mean"], self.states["variance"]
+        y = self.buffer("y", x.shape)
+        self.kernels.batchnorm_forward(x, saved.mean, saved.variance, self.gamma, self.beta, y, self.epsilon)
+        return y
+
+    def backward(self, dy):
+        saved = self.saved
+        dx = self.buffer("dx", dy.shape)
+        gradients = self.dgamma, self.dbeta
+        self.kernels.batchnorm_backward(
+            saved.x, dy, saved.mean, saved.variance, self.gamma, dx, *gradients, self.epsilon, saved.training
+        )
+        return dx

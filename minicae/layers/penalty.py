@@ -1,0 +1,139 @@
+"""Penalties on the code: the identity on the way forward, a charge on the loss, and its gradient on the way back.
+
+A sparse or contractive autoencoder is an ordinary one whose encoder ends with one of these. What a layer charges is in
+`layer.penalty`; the trainer adds it to the loss and reports it apart.
+"""
+
+import numpy as np
+
+from minicae import shapes
+from minicae.errors import SettingError, ShapeError
+from minicae.layers.base import Layer
+from minicae.layers.dense import Dense
+
+
+def _weight(value):
+    if isinstance(value, bool) or not np.isfinite(value) or value < 0:
+        raise SettingError(f"weight must be a number of at least 0, got {value!r}")
+    return float(value)
+
+
+class _Penalty(Layer):
+    """y = x; backward adds the gradient of `penalty`."""
+
+    def __init__(self, weight):
+        self.weight = _weight(weight)
+
+    def build(self, input_shape):
+        self.flops = 2 * shapes.count(input_shape)
+        return input_shape
+
+    def forward(self, x, training=False):
+        x = self.admit(x)
+        self.saved.x = x
+        if len(x):
+            self.penalty = self.charge(x)
+        return x
+
+    def backward(self, dy):
+        saved = self.saved
+        own = self.buffer("own", dy.shape)
+        self.charge_gradient(saved.x, own)
+        self.kernels.add(dy, own, dy)
+        return dy
+
+
+class L1Penalty(_Penalty):
+    """weight * mean over images of sum |x|: many numbers of the code become exactly zero."""
+
+    def __init__(self, weight=1e-4):
+        super().__init__(weight)
+
+    def charge(self, x):
+        per_image = self.buffer("per_image", (len(x),), np.float64)
+        self.kernels.l1_forward(x, per_image)
+        return self.weight * float(per_image.mean())
+
+    def charge_gradient(self, x, dx):
+        self.kernels.l1_backward(x, dx, self.weight / len(x))
+
+
+class L2Penalty(_Penalty):
+    """weight * mean over images of sum x^2: the code stays small."""
+
+    def __init__(self, weight=1e-4):
+        super().__init__(weight)
+
+    def charge(self, x):
+        per_image = self.buffer("per_image", (len(x),), np.float64)
+        self.kernels.l2_forward(x, per_image)
+        return self.weight * float(per_image.mean())
+
+    def charge_gradient(self, x, dx):
+        self.kernels.l2_backward(x, dx, self.weight / len(x))
+
+
+class KLSparsity(_Penalty):
+    """weight * sum over units of KL(target || mean activation over the batch), for codes in 0..1 (sigmoid).
+
+        KL(t || m) = t log(t / m) + (1 - t) log((1 - t) / (1 - m))
+
+    m is kept 1e-7 away from 0 and 1. Source: Ng, "Sparse autoencoder", CS294A (2011).
+
+    Parameters
+    ----------
+    weight : at least 0
+    target : the wanted mean activation of a unit, between 0 and 1
+    """
+
+    def __init__(self, weight=5e-3, target=0.1):
+        super().__init__(weight)
+        if not 0 < target < 1:
+            raise SettingError(f"target must lie between 0 and 1, got {target!r}")
+        self.target = float(target)
+
+    def charge(self, x):
+        x = x.reshape(len(x), -1)
+        self.saved.mean = self.buffer("mean", (x.shape[1],))
+        return self.weight * self.kernels.kl_sparsity_forward(x, self.saved.mean, self.target)
+
+    def charge_gradient(self, x, dx):
+        self.kernels.kl_sparsity_backward(self.saved.mean, dx.reshape(len(dx), -1), self.target, self.weight)
+
+
+class ContractivePenalty(_Penalty):
+    """weight * mean over images of ||d code / d input||^2 (Frobenius), exact, of the Dense layer right before it.
+
+        ||J||^2 = sum over f of slope(y_f)^2 * sum over c of w[c, f]^2
+
+    A function of the code y and of that layer's weights: its gradient goes to both. Source: Rifai et al.,
+    "Contractive Auto-Encoders" (2011).
+    """
+
+    def __init__(self, weight=1e-3):
+        super().__init__(weight)
+        self._layer = None
+
+    def follow(self, layer):
+        """Told by the Sequential which layer comes right before this one."""
+        self._layer = layer
+
+    def build(self, input_shape):
+        if not isinstance(self._layer, Dense):
+            raise ShapeError(f"ContractivePenalty must come right after a Dense layer, got {self._layer!r} before it")
+        return super().build(input_shape)
+
+    def charge(self, x):
+        per_image = self.buffer("per_image", (len(x),), np.float64)
+        layer = self._layer
+        self.kernels.contractive_forward(x, layer.w, per_image, layer._act, layer._alpha)
+        return self.weight * float(per_image.mean())
+
+    def charge_gradient(self, x, dx):
+        layer = self._layer
+        self.saved.dw = self.buffer("dw", layer.w.shape)
+        scale = self.weight / len(x)
+        self.kernels.contractive_backward(x, layer.w, dx, self.saved.dw, scale, layer._act, layer._alpha)
+
+    def settle(self):
+        self.kernels.add(self._layer.dw, self.saved.dw, self._layer.dw)

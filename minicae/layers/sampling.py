@@ -1,0 +1,59 @@
+"""The variational code: a mean and a variance for each image, and one sample from them."""
+
+import numpy as np
+
+from minicae.errors import SettingError, ShapeError
+from minicae.layers.base import Layer
+
+
+class GaussianSampling(Layer):
+    """(N, 2d) = mu and log_var side by side, to z (N, d) = mu + exp(log_var / 2) * n, n standard normal.
+
+    Outside training z is mu. Charges beta * mean over images of
+
+        KL(N(mu, exp(log_var)) || N(0, 1)) = 0.5 * sum over d of mu^2 + exp(log_var) - 1 - log_var       nats
+
+    With a loss of reduction="per_image" and beta = 1 the objective is the negative evidence lower bound.
+    Source: Kingma and Welling, "Auto-Encoding Variational Bayes" (2013); beta: Higgins et al. (2017).
+    """
+
+    random = True
+
+    def __init__(self, beta=1.0):
+        if isinstance(beta, bool) or not np.isfinite(beta) or beta < 0:
+            raise SettingError(f"beta must be a number of at least 0, got {beta!r}")
+        self.beta = float(beta)
+
+    def build(self, input_shape):
+        if len(input_shape) != 1 or input_shape[0] % 2:
+            raise ShapeError(f"GaussianSampling takes vectors of 2d numbers, mu then log_var, got {input_shape}")
+        self.flops = 4 * input_shape[0]
+        return (input_shape[0] // 2,)
+
+    def forward(self, x, training=False):
+        x = self.admit(x)
+        saved = self.saved
+        saved.x, saved.training = x, training
+        z = self.buffer("z", (len(x), *self.output_shape))
+        if len(x):
+            per_image = self.buffer("per_image", (len(x),), np.float64)
+            self.kernels.gaussian_kl_forward(x, per_image)
+            self.penalty = self.beta * float(per_image.mean())
+        if training:
+            noise = self.buffer("noise", z.shape)
+            self.rng.standard_normal(out=noise, dtype=self.dtype)
+            self.kernels.gaussian_sample_forward(x, noise, z)
+        else:
+            z[...] = x[:, : z.shape[1]]
+        return z
+
+    def backward(self, dy):
+        saved = self.saved
+        dx, own = self.buffer("dx", saved.x.shape), self.buffer("own", saved.x.shape)
+        noise = self.buffer("noise", dy.shape)
+        if not saved.training:
+            noise[...] = 0
+        self.kernels.gaussian_sample_backward(dy, saved.x, noise, dx)
+        self.kernels.gaussian_kl_backward(saved.x, own, self.beta / len(dy))
+        self.kernels.add(dx, own, dx)
+        return dx

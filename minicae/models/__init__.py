@@ -1,0 +1,1 @@
+"""Models: read `sequential.py`, then `autoencoder.py`, then `zoo.py`."""

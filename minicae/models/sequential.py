@@ -1,0 +1,238 @@
+"""A chain of layers with the verbs that people use: compile, fit, evaluate, predict, summary, save."""
+
+import numpy as np
+
+from minicae import losses, metrics, optimizers, shapes
+from minicae.config import from_config
+from minicae.errors import CheckpointError, SettingError, ShapeError
+from minicae.inspection.summary import summarize
+from minicae.layers.chain import Chain
+from minicae.training import checkpoint
+from minicae.training.batches import Images
+from minicae.training.history import History
+from minicae.training.trainer import Scores, Trainer
+
+
+class Sequential(Chain):
+    """Layers one after the other.
+
+    Parameters
+    ----------
+    layers : list of layers
+    input_shape : shape of one sample, such as (28, 28, 1) or (784,); None builds later, inside another model
+    seed : of the initial weights, of the noise and of the order of the samples
+    dtype : "float32", or "float64" to check gradients
+    backend : "cpu" (Numba) or "reference" (NumPy)
+    """
+
+    def __init__(self, layers, input_shape=None, seed=0, dtype="float32", backend="cpu"):
+        super().__init__(layers)
+        self.seed = shapes.integer(seed, "seed", 0)
+        self.trainer = None
+        self.epochs = 0
+        self.stop_training = False
+        if input_shape is not None:
+            if isinstance(input_shape, (int, np.integer)):
+                input_shape = (input_shape,)
+            sizes = tuple(shapes.integer(size, "input_shape") for size in input_shape)
+            self.setup(sizes, dtype=dtype, backend=backend, seed=self.seed)
+
+    def materialize(self, seed):
+        super().materialize(seed)
+        self.rng = np.random.default_rng([seed, 2**33])
+
+    def __repr__(self):
+        return f"{type(self).__name__}([{', '.join(map(repr, self.layers))}])"
+
+    def config(self):
+        shape = None if self.input_shape is None else list(self.input_shape)
+        settings = {"input_shape": shape, "seed": self.seed, "dtype": self.dtype.name, "backend": self.backend}
+        return {"class": type(self).__name__, **self._parts(), **settings}
+
+    def _parts(self):
+        return {"layers": [layer.config() for layer in self.layers]}
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all parameters, layer by layer, w then b."""
+        return [entry.value.copy() for entry in self._entries()]
+
+    def get_gradients(self) -> list[np.ndarray]:
+        """Copies of the gradients that the last `backward` wrote, in the order of `get_weights`."""
+        return [entry.gradient.copy() for entry in self._entries()]
+
+    def set_weights(self, weights) -> None:
+        """Put arrays, in the order and shapes of `get_weights`, in the place of all parameters."""
+        entries = self._entries()
+        weights = [np.asarray(array) for array in weights]
+        if len(weights) != len(entries):
+            raise ShapeError(f"the model has {len(entries)} arrays of weights, got {len(weights)}")
+        for entry, array in zip(entries, weights):
+            if array.shape != entry.value.shape:
+                raise ShapeError(f"{entry.name} has the shape {entry.value.shape}, got {array.shape}")
+        for entry, array in zip(entries, weights):
+            entry.value[...] = array
+
+    def _entries(self):
+        if self.parameters is None:
+            raise SettingError("the model has no weights yet: give input_shape, or ask the model it is part of")
+        return list(self.parameters)
+
+    @property
+    def optimizer(self):
+        """The optimizer given to `compile`."""
+        return self._compiled().optimizer
+
+    @property
+    def loss(self):
+        """The loss given to `compile`."""
+        return self._compiled().loss
+
+    def _compiled(self) -> Trainer:
+        if self.trainer is None:
+            raise SettingError("the model is not compiled: call compile(loss='mse', optimizer='adam') first")
+        return self.trainer
+
+    def compile(self, loss="mse", optimizer="adam", metrics=()) -> None:
+        """Choose the loss ("mse" "mae" "bce" "bce_logits"), the optimizer ("adam" ...) and metrics, by name or as objects."""
+        self._entries()
+        self.trainer = Trainer(
+            self, losses.get(loss), optimizers.get(optimizer), [_metric(metric) for metric in metrics]
+        )
+
+    def fit(
+        self,
+        x,
+        y=None,
+        epochs=5,
+        batch_size=64,
+        validation_data=None,
+        validation_split=0.0,
+        shuffle=True,
+        callbacks=(),
+        verbose=1,
+        allow_nonfinite=False,
+    ) -> History:
+        """Train on x (N, *input_shape), an array or a memory map, towards y, or towards x itself where y is None.
+
+        Parameters
+        ----------
+        epochs : passes over the samples
+        batch_size : samples of one update; the last batch of an epoch may be smaller
+        validation_data : x or (x, y), evaluated after each epoch
+        validation_split : share of the samples, from the end, kept for validation instead
+        shuffle : whether each epoch takes the samples in a new order
+        callbacks : objects of `minicae.callbacks`
+        verbose : 0 silent; 1 a progress bar and a line an epoch; 2 the lines only
+        allow_nonfinite : train on NaN and infinities, which are otherwise refused
+
+        Returns the `History`. Raises DataError, ShapeError before training; DivergedError, with the weights of the last
+        good step in place, when the loss or a gradient is no longer finite.
+        """
+        return self._compiled().fit(
+            x, y, epochs, batch_size, validation_data, validation_split, shuffle, callbacks, verbose, allow_nonfinite
+        )
+
+    def train_on_batch(self, x, y=None) -> float:
+        """One update on one batch; returns the objective (reconstruction + penalty) before it."""
+        trainer = self._compiled()
+        images, target = trainer.admit(x, y, "x", "y")
+        x = images.take(slice(None), np.empty((len(images), *images.shape), self.dtype))
+        y = x if target is None else target.take(slice(None), np.empty((len(target), *target.shape), self.dtype))
+        return sum(trainer.step(x, y))
+
+    def evaluate(self, x, y=None, batch_size=256) -> Scores:
+        """The loss over x: a number whose parts are scores["reconstruction"], scores["penalty"] and the metrics."""
+        trainer = self._compiled()
+        return trainer.evaluate(*trainer.admit(x, y, "x", "y"), shapes.integer(batch_size, "batch_size"))
+
+    def predict(self, x, batch_size=256, allow_nonfinite=False) -> np.ndarray:
+        """Outputs (N, *output_shape) for x (N, *input_shape), a fresh array; the bits do not depend on batch_size."""
+        return self.run(self, x, batch_size, allow_nonfinite)
+
+    def run(self, chain, x, batch_size=256, allow_nonfinite=False) -> np.ndarray:
+        """`predict` for one part of the model."""
+        batch_size = shapes.integer(batch_size, "batch_size")
+        self._entries()
+        images = Images(x, chain.input_shape, self.dtype)
+        if not allow_nonfinite:
+            images.check_finite()
+        y = np.empty((len(images), *chain.output_shape), self.dtype)
+        batch = np.empty((min(batch_size, len(images)), *images.shape), self.dtype)
+        for first in range(0, len(images), batch_size):
+            rows = slice(first, min(first + batch_size, len(images)))
+            y[rows] = chain.forward(images.take(rows, batch[: rows.stop - first]))
+        return y
+
+    def summary(self, print_fn=print) -> str:
+        """A table of the layers: output shape, parameters, FLOPs, memory, receptive field, algorithm. Returns it as text."""
+        self._entries()
+        text = summarize(self)
+        if print_fn is not None:
+            print_fn(text)
+        return text
+
+    def chain_of_shapes(self) -> str:
+        """(7, 7, 1) -> (3, 3, 1) -> ...: what each layer makes of the one before."""
+        return " -> ".join(str(shape) for shape in (self.input_shape, *(leaf.output_shape for leaf in self.leaves())))
+
+    def save(self, path):
+        """Write architecture, weights, optimizer, random streams and settings to one file. Returns its path."""
+        tensors = {f"weights/{entry.name}": entry.value for entry in self._entries()}
+        streams = {"model": self.rng.bit_generator.state}
+        for leaf in self.leaves():
+            tensors |= {f"states/{leaf.name}.{name}": array for name, array in leaf.states.items()}
+            if leaf.random:
+                streams[leaf.name] = leaf.rng.bit_generator.state
+        header = {"model": self.config(), "epochs": self.epochs, "streams": streams, "training": None}
+        if self.trainer is not None:
+            optimizer = self.trainer.optimizer
+            tensors |= {f"optimizer/{name}": array for name, array in optimizer.state.items()}
+            names = [name for name, function in self.trainer.metrics if metrics.NAMES.get(name) is function]
+            header["training"] = {
+                "loss": self.trainer.loss.config(),
+                "optimizer": optimizer.config(),
+                "steps": optimizer.steps,
+                "metrics": names,
+            }
+        return checkpoint.write(path, header, tensors)
+
+
+def _metric(metric):
+    return metrics.get(metric)
+
+
+def load(path) -> Sequential:
+    """The model saved at `path`, compiled as it was; CheckpointError for whatever is wrong with the file."""
+    header, tensors = checkpoint.read(path)
+    try:
+        model = from_config(header["model"], Sequential)
+        for entry in model.parameters:
+            _fill(entry.value, tensors, f"weights/{entry.name}")
+        for leaf in model.leaves():
+            for name, array in leaf.states.items():
+                _fill(array, tensors, f"states/{leaf.name}.{name}")
+            if leaf.random:
+                leaf.rng.bit_generator.state = header["streams"][leaf.name]
+        model.rng.bit_generator.state = header["streams"]["model"]
+        model.epochs = int(header["epochs"])
+        training = header["training"]
+        if training is not None:
+            loss = from_config(training["loss"], losses.Loss)
+            optimizer = from_config(training["optimizer"], optimizers.Optimizer)
+            model.compile(loss, optimizer, training["metrics"])
+            optimizer.steps = int(training["steps"])
+            start = len("optimizer/")
+            optimizer.state = {name[start:]: array for name, array in tensors.items() if name.startswith("optimizer/")}
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error.message}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path}: the description does not make a model ({type(error).__name__}: {error})"
+        ) from None
+    return model
+
+
+def _fill(array, tensors, name):
+    if name not in tensors or tensors[name].shape != array.shape or tensors[name].dtype != array.dtype:
+        raise CheckpointError(f"{name} is missing or of the wrong shape")
+    array[...] = tensors[name]

@@ -1,0 +1,148 @@
+"""Optimizers: how the parameters move, given their gradients. Each is one kernel over one flat vector.
+
+A learning rate is a number or a schedule (`minicae.schedules`). Moments and the count of steps are in `state` and `steps`;
+they are made at the first step and saved with the model.
+"""
+
+import math
+
+import numpy as np
+
+from minicae import kernels
+from minicae.config import Configurable, pick
+from minicae.errors import SettingError
+from minicae.schedules import Schedule
+
+
+def _within(name, value, low, high, open_high=True):
+    fits = not isinstance(value, bool) and isinstance(value, (int, float, np.floating)) and low <= value
+    if not fits or not math.isfinite(value) or value > high or (open_high and value == high):
+        raise SettingError(
+            f"{name} must be a number from {low} to {high}{' (excluded)' if open_high else ''}, got {value!r}"
+        )
+    return float(value)
+
+
+class Optimizer(Configurable):
+    """Base class. `step(parameters)` makes one update of `parameters.values` from `parameters.gradients`."""
+
+    _moments = ()  # names of the state vectors
+    backend = "cpu"
+
+    def __init__(self, learning_rate):
+        if not isinstance(learning_rate, Schedule):
+            learning_rate = _within("learning_rate", learning_rate, 0.0, math.inf)
+        self.learning_rate = learning_rate
+        self.steps = 0
+        self.state = {}
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next update."""
+        return self.learning_rate(self.steps) if isinstance(self.learning_rate, Schedule) else self.learning_rate
+
+    def step(self, parameters) -> None:
+        """One update, in place."""
+        values, gradients = parameters.values, parameters.gradients
+        for name in self._moments:
+            if name not in self.state or self.state[name].shape != values.shape:
+                self.state[name] = np.zeros_like(values)
+        rate = self.rate
+        self.steps += 1
+        self._move(kernels.backend(self.backend), values, gradients, rate)
+
+    def reset(self) -> None:
+        """Forget moments and steps."""
+        self.steps, self.state = 0, {}
+
+    def _move(self, backend, values, gradients, rate):
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """velocity = momentum * velocity - rate * g; w += velocity (nesterov: w += momentum * velocity - rate * g).
+
+    Sources: Polyak (1964); Sutskever et al. (2013).
+    """
+
+    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False):
+        super().__init__(learning_rate)
+        self.momentum = _within("momentum", momentum, 0.0, 1.0)
+        if not isinstance(nesterov, bool) or (nesterov and not momentum):
+            raise SettingError(f"nesterov must be True or False, and True needs a momentum, got {nesterov!r}")
+        self.nesterov = nesterov
+
+    @property
+    def _moments(self):
+        return ("velocity",) if self.momentum else ()
+
+    def _move(self, backend, values, gradients, rate):
+        backend.sgd_step(values, gradients, self.state.get("velocity"), rate, self.momentum, self.nesterov)
+
+
+class RMSprop(Optimizer):
+    """v = rho v + (1 - rho) g^2; w -= rate * g / (sqrt(v) + epsilon). Source: Tieleman and Hinton (2012)."""
+
+    _moments = ("mean_square",)
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        super().__init__(learning_rate)
+        self.rho = _within("rho", rho, 0.0, 1.0)
+        self.epsilon = _within("epsilon", epsilon, 0.0, math.inf)
+
+    def _move(self, backend, values, gradients, rate):
+        backend.rmsprop_step(values, gradients, self.state["mean_square"], rate, self.rho, self.epsilon)
+
+
+class Adam(Optimizer):
+    """m and v, running means of g and g^2, corrected for their start at 0; w -= rate * m / (sqrt(v) + epsilon).
+
+    Source: Kingma and Ba (2015).
+    """
+
+    _moments = ("m", "v")
+    _decay = 0.0
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+        super().__init__(learning_rate)
+        self.beta_1 = _within("beta_1", beta_1, 0.0, 1.0)
+        self.beta_2 = _within("beta_2", beta_2, 0.0, 1.0)
+        self.epsilon = _within("epsilon", epsilon, 0.0, math.inf)
+
+    def _move(self, backend, values, gradients, rate):
+        betas = self.beta_1, self.beta_2, self.epsilon
+        backend.adam_step(values, gradients, self.state["m"], self.state["v"], rate, *betas, self._decay, self.steps)
+
+
+class AdamW(Adam):
+    """Adam, after w has been multiplied by 1 - rate * weight_decay. Source: Loshchilov and Hutter (2019)."""
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.01):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon)
+        self.weight_decay = _within("weight_decay", weight_decay, 0.0, math.inf)
+
+    @property
+    def _decay(self):
+        return self.weight_decay
+
+
+class Nadam(Adam):
+    """Adam with Nesterov's momentum, whose weight mu grows with the steps as in the paper. Source: Dozat (2016)."""
+
+    def _mu(self, step):
+        return self.beta_1 * (1 - 0.5 * 0.96 ** (step * 0.004))
+
+    def _move(self, backend, values, gradients, rate):
+        product = float(self.state.get("mu_product", np.ones(1))[0]) * self._mu(self.steps)
+        self.state["mu_product"] = np.array([product])
+        schedule = self._mu(self.steps), self._mu(self.steps + 1), product
+        betas = self.beta_1, self.beta_2, self.epsilon
+        backend.nadam_step(values, gradients, self.state["m"], self.state["v"], rate, *betas, self.steps, *schedule)
+
+
+NAMES = {"sgd": SGD, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW, "nadam": Nadam}
+
+
+def get(optimizer) -> Optimizer:
+    """An optimizer by name ("sgd", "rmsprop", "adam", "adamw", "nadam") or as it is."""
+    return pick(optimizer, NAMES, Optimizer, "optimizer")

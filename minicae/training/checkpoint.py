@@ -1,0 +1,106 @@
+"""A model in one file: a zip archive of .npy arrays and one JSON text. No pickle, so a file cannot bring code.
+
+The JSON holds the architecture, the optimizer's settings, the random streams and, for every array, its shape, dtype and
+SHA-256. A file is written beside its place, flushed to disk and then renamed, so that a crash leaves the file that was
+there before. `numpy.load` opens the arrays without minicae.
+"""
+
+import hashlib
+import io
+import json
+import os
+import pathlib
+import zipfile
+
+import numpy as np
+
+from minicae.errors import CheckpointError
+
+VERSION = 1
+HEADER = "minicae.json"
+
+
+def _digest(array):
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def write(path, header: dict, tensors: dict[str, np.ndarray]) -> pathlib.Path:
+    """Save `header` (what JSON can hold) and named arrays to `path`. Returns the path; OSError where it cannot be written."""
+    path = pathlib.Path(path)
+    described = {name: {"shape": a.shape, "dtype": a.dtype.name, "sha256": _digest(a)} for name, a in tensors.items()}
+    text = json.dumps({"format": "minicae", "version": VERSION, "tensors": described, **header}, indent=1).encode()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                archive.comment = hashlib.sha256(text).hexdigest().encode()
+                archive.writestr(HEADER, text)
+                for name, array in tensors.items():
+                    buffer = io.BytesIO()
+                    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+                    archive.writestr(f"{name}.npy", buffer.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _flush_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _flush_folder(folder):
+    """Make the renaming itself durable, where folders can be opened."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read(path) -> tuple[dict, dict[str, np.ndarray]]:
+    """(header, arrays) of a saved model; CheckpointError with the path and the reason for whatever is wrong with it."""
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _read(archive, path.stat().st_size)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error.message}") from None
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise CheckpointError(f"{path}: damaged, or no model of minicae ({error})") from None
+
+
+def _read(archive, file_size):
+    members = {info.filename: info for info in archive.infolist()}
+    if any(info.compress_type != zipfile.ZIP_STORED or info.file_size > file_size for info in members.values()):
+        raise CheckpointError("an entry claims to be larger than the file")
+    text = archive.read(HEADER)
+    if hashlib.sha256(text).hexdigest().encode() != archive.comment:
+        raise CheckpointError("the description does not match its digest: the file is damaged")
+    header = json.loads(text)
+    if header.get("format") != "minicae" or header.get("version") != VERSION:
+        raise CheckpointError(
+            f"format {header.get('format')!r} version {header.get('version')!r}, {VERSION} is read here"
+        )
+    tensors = {}
+    for name, described in header["tensors"].items():
+        shape, dtype = tuple(described["shape"]), np.dtype(described["dtype"])
+        if dtype.kind not in "fiub" or int(np.prod(shape)) * dtype.itemsize > members[f"{name}.npy"].file_size:
+            raise CheckpointError(f"{name} claims shape {shape} and dtype {dtype}, more than the file holds")
+        with archive.open(f"{name}.npy") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+        if array.shape != shape or array.dtype != dtype or _digest(array) != described["sha256"]:
+            raise CheckpointError(f"{name} does not match its digest: the file is damaged")
+        tensors[name] = array
+    return header, tensors

@@ -1,0 +1,227 @@
+"""Training: forward, compare, backward, move, and around it the loop over epochs. `Trainer.step` is the definition."""
+
+import sys
+import time
+
+import numpy as np
+
+from minicae import shapes
+from minicae.errors import DataError, DivergedError, SettingError, ShapeError
+from minicae.training.batches import Batches, Images
+from minicae.training.history import History
+
+
+class Scores(float):
+    """The loss, as a number; its parts by name: scores["reconstruction"], scores["penalty"], and each metric."""
+
+    def __new__(cls, parts: dict):
+        self = super().__new__(cls, parts["loss"])
+        self.parts = parts
+        return self
+
+    def __getitem__(self, name):
+        return self.parts[name]
+
+    def keys(self):
+        """Names of the parts."""
+        return self.parts.keys()
+
+    def __repr__(self):
+        return f"Scores({', '.join(f'{name}={value:.6g}' for name, value in self.parts.items())})"
+
+
+class Trainer:
+    """A model with a loss and an optimizer.
+
+    `fused` says that the model ends in a sigmoid and the loss is a cross-entropy of probabilities: their slopes cancel,
+    so the gradient is taken before the sigmoid.
+    """
+
+    def __init__(self, model, loss, optimizer, metrics=()):
+        self.model, self.loss, self.optimizer, self.metrics = model, loss, optimizer, list(metrics)
+        loss.backend = optimizer.backend = model.backend
+        last = model.leaves()[-1:]
+        self.fused = bool(last) and last[0].activation == "sigmoid" and getattr(loss, "from_logits", None) is False
+        self.fitting = False
+
+    def step(self, x, target) -> tuple[float, float]:
+        """One update: forward, compare, backward, move. Returns (reconstruction, penalty); their sum is the objective."""
+        x_hat = self.model.forward(x, training=True)
+        reconstruction, dx_hat = self.loss.step(x_hat, target, self.fused)
+        penalty = self.model.penalty
+        if not np.isfinite(reconstruction + penalty):
+            raise DivergedError(
+                f"the loss is {reconstruction + penalty}{self._culprit()}: lower the learning rate, check the data"
+            )
+        self.model.backward_weights(dx_hat, self.fused)
+        if not np.isfinite(self.model.kernels.sum_of_squares(self.model.parameters.gradients)):
+            raise DivergedError(f"a gradient is not finite{self._culprit()}: lower the learning rate, check the data")
+        self.optimizer.step(self.model.parameters)
+        return reconstruction, penalty
+
+    def fit(
+        self, x, y, epochs, batch_size, validation_data, validation_split, shuffle, callbacks, verbose, allow_nonfinite
+    ) -> History:
+        """The loop over epochs; arguments as in `Sequential.fit`."""
+        if self.fitting:
+            raise SettingError("this model is being fitted already, by another thread: wait for it, or fit a copy")
+        self.fitting = True
+        try:
+            epochs, batch_size = shapes.integer(epochs, "epochs", 0), shapes.integer(batch_size, "batch_size")
+            x, y, validation = self._split(x, y, validation_data, validation_split)
+            x, y = self.admit(x, y, "x", "y", allow_nonfinite)
+            if validation is not None:
+                validation = self.admit(*validation, "validation x", "validation y", allow_nonfinite)
+            history = History(self.baseline(y if y is not None else x))
+            batches = Batches(x, y, batch_size, self.model.rng if shuffle else None)
+            self._loop(batches, validation, epochs, batch_size, history, list(callbacks), verbose)
+        finally:
+            self.fitting = False
+        return history
+
+    def _loop(self, batches, validation, epochs, batch_size, history, callbacks, verbose):
+        model = self.model
+        model.stop_training = False
+        for callback in callbacks:
+            callback.model = model
+            callback.on_train_begin()
+        try:
+            for _ in range(epochs):
+                model.epochs += 1
+                start = time.perf_counter()
+                logs = self._epoch(batches, f"epoch {model.epochs}", verbose)
+                if validation is not None:
+                    scores = self.evaluate(*validation, batch_size)
+                    logs |= {f"val_{name}": value for name, value in scores.parts.items()}
+                logs |= {"learning_rate": self.optimizer.rate, "seconds": time.perf_counter() - start}
+                history.append(model.epochs, logs)
+                if verbose:
+                    print(history.line(model.epochs - len(history.epoch) + epochs), flush=True)
+                    if (
+                        len(history.epoch) == 1
+                        and history.baseline
+                        and logs["reconstruction"] >= 0.98 * history.baseline
+                    ):
+                        print("  no better than the mean image yet: if this stays, the model has collapsed", flush=True)
+                for callback in callbacks:
+                    callback.on_epoch_end(model.epochs, logs)
+                if model.stop_training:
+                    break
+        finally:
+            for callback in callbacks:
+                callback.on_train_end()
+
+    def _epoch(self, batches, title, verbose):
+        sums, seen, shown = np.zeros(2), 0, 0.0
+        bar = _bar(len(batches), title, verbose)
+        try:
+            for place, (x, target) in enumerate(batches):
+                try:
+                    sums += np.multiply(self.step(x, target), len(x))
+                except DivergedError as error:
+                    error.message = (
+                        f"{title}, step {place + 1}: {error.message} (the weights are those before this step)"
+                    )
+                    raise
+                seen += len(x)
+                if bar is not None:
+                    bar.update()
+                    if time.perf_counter() - shown > 0.2:
+                        shown = time.perf_counter()
+                        bar.set_postfix_str(
+                            f"reconstruction {sums[0] / seen:.5g}  penalty {sums[1] / seen:.5g}", refresh=False
+                        )
+        finally:
+            if bar is not None:
+                bar.close()
+        reconstruction, penalty = (sums / seen).tolist()
+        return {"loss": reconstruction + penalty, "reconstruction": reconstruction, "penalty": penalty}
+
+    def evaluate(self, x: Images, y: Images | None, batch_size: int) -> Scores:
+        """Loss, its parts and the metrics over all samples. Costs are kept image by image, so batches leave no trace."""
+        n = len(x)
+        if not n:
+            raise DataError("there are no samples to evaluate")
+        costs, penalty = np.empty(n), 0.0
+        values = {name: np.empty(n) for name, _ in self.metrics}
+        for first, (batch, target) in zip(range(0, n, batch_size), Batches(x, y, batch_size, None)):
+            rows = slice(first, first + len(batch))
+            x_hat = self.model.forward(batch, training=False)
+            costs[rows] = self.loss.per_image(x_hat, target)
+            penalty += self.model.penalty * len(batch)
+            for name, metric in self.metrics:
+                values[name][rows] = metric(self.loss.to_data(x_hat), target)
+        parts = {"reconstruction": float(costs.mean()), "penalty": penalty / n}
+        parts = {"loss": sum(parts.values())} | parts
+        return Scores(parts | {name: float(numbers.mean()) for name, numbers in values.items()})
+
+    def baseline(self, target: Images) -> float:
+        """The loss of answering every input with the mean target."""
+        output = self.loss.baseline_output(target.mean())
+        total = 0.0
+        for _, chunk in target.chunks():
+            answer = np.broadcast_to(output, chunk.shape).astype(self.model.dtype)
+            total += float(self.loss.per_image(answer, chunk).sum())
+        return total / len(target)
+
+    def admit(self, x, y, x_name, y_name, allow_nonfinite=False):
+        """x and y as `Images` that fit the model and the loss; y None stays None."""
+        model = self.model
+        x = Images(x, model.input_shape, model.dtype, x_name)
+        if y is None:
+            if model.output_shape != model.input_shape:
+                raise ShapeError(
+                    f"the output {model.output_shape} is not the input's shape {model.input_shape}, so x cannot be its own"
+                    f" target: crop or pad until they agree, or give y\n  shapes: {model.chain_of_shapes()}"
+                )
+        else:
+            y = Images(y, model.output_shape, model.dtype, y_name)
+            if len(y) != len(x):
+                raise ShapeError(f"{x_name} has {len(x)} samples and {y_name} has {len(y)}")
+        if not len(x):
+            raise DataError(f"{x_name} is empty: there is nothing to learn from")
+        for images in (x,) if y is None else (x, y):
+            if not allow_nonfinite:
+                images.check_finite()
+        if not allow_nonfinite:
+            for _, chunk in (x if y is None else y).chunks():
+                self.loss.check_target(chunk)
+        return x, y
+
+    def _split(self, x, y, validation_data, fraction):
+        """(x, y, validation pair or None): the last `fraction` of the samples is kept for validation."""
+        if validation_data is not None:
+            pair = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data, None)
+            if len(pair) != 2:
+                raise SettingError(f"validation_data must be an array or a pair (x, y), got {len(pair)} items")
+            return x, y, tuple(pair)
+        if not 0 <= fraction < 1:
+            raise SettingError(f"validation_split must be in 0..1 (1 excluded), got {fraction!r}")
+        if not fraction:
+            return x, y, None
+        x = np.asarray(x)
+        cut = len(x) - int(len(x) * fraction)
+        held = x[cut:], None if y is None else y[cut:]
+        if not 0 < cut < len(x):
+            raise DataError(f"validation_split={fraction} of {len(x)} samples leaves nothing on one side")
+        return x[:cut], None if y is None else y[:cut], held
+
+    def _culprit(self):
+        """Where the first number that is not finite stands: a layer's name, or nothing."""
+        for leaf in self.model.leaves():
+            y = leaf.saved.buffers.get("y")
+            if y is not None and not np.isfinite(y).all():
+                return f", first in the output of {leaf.where}"
+        for entry in self.model.parameters:
+            if not np.isfinite(entry.gradient).all():
+                return f", first in the gradient of {entry.name}"
+        return ""
+
+
+def _bar(total, title, verbose):
+    """A progress bar on a terminal, or None."""
+    if verbose != 1 or not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=title, unit="batch", leave=False, mininterval=0.1)
