@@ -1,6 +1,7 @@
 """minicae: a from-scratch engine for autoencoders. The public names; importing it costs what importing NumPy costs."""
 
 from minicae import datasets, errors, initializers, layers, losses, metrics, ops, optimizers, schedules
+from minicae.inspection.gradcheck import gradcheck
 from minicae.models import zoo
 from minicae.models.autoencoder import Autoencoder
 from minicae.models.sequential import Sequential, load
@@ -14,6 +15,7 @@ __all__ = [
     "callbacks",
     "datasets",
     "errors",
+    "gradcheck",
     "initializers",
     "layers",
     "load",

@@ -9,15 +9,14 @@ looked at here.
 
 import contextlib
 import hashlib
-import http.client
 import os
 import sys
-import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from minicae.errors import DatasetError
+from minicae.files import replacing
 
 CHUNK = 2**16  # bytes
 
@@ -87,6 +86,8 @@ def fetch_archive(
     DatasetError
         When no mirror gave the file, with each address and reason on a line; when it cannot be saved.
     """
+    import http.client
+
     target = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,25 +102,6 @@ def fetch_archive(
         except (OSError, http.client.HTTPException, ValueError) as fault:
             tried.append(f"tried {mirror}{name}: {str(fault) or type(fault).__name__}")
     raise DatasetError("\n  ".join([f"{name} could not be downloaded", *tried]))
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` when the block ends well, and vanishes when it fails.
-
-    The data reaches the disk before the name does, so a crash leaves the old file or the new one.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def _download(url: str, file: BinaryIO, md5: str, max_bytes: int, timeout: float) -> None:

@@ -13,7 +13,6 @@ Effects, 2007.
 
 import functools
 import hashlib
-import importlib.metadata
 import io
 import math
 import operator
@@ -21,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from minicae.datasets.download import cache_folder, replacing
+from minicae.datasets.download import cache_folder
 from minicae.errors import DatasetError, SettingError
+from minicae.files import replacing
 
 VERSION = 1  # to be raised with every change of the images, because they are cached
 FONTS = (
@@ -251,6 +251,8 @@ def _signed_distance(polygons: list[np.ndarray], grid: np.ndarray) -> np.ndarray
 
 def _cache_file(n: int, seed: int, size: int, amounts: dict[str, float]) -> Path | None:
     """Where the images of these settings are kept; None when there is no place for them."""
+    import importlib.metadata
+
     try:
         fonts = importlib.metadata.version("matplotlib")
         key = repr((VERSION, fonts, n, seed, size, sorted(amounts.items())))

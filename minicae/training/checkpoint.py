@@ -8,13 +8,13 @@ there before. `numpy.load` opens the arrays without minicae.
 import hashlib
 import io
 import json
-import os
 import pathlib
 import zipfile
 
 import numpy as np
 
 from minicae.errors import CheckpointError
+from minicae.files import replacing
 
 VERSION = 1
 HEADER = "minicae.json"
@@ -29,33 +29,14 @@ def write(path, header: dict, tensors: dict[str, np.ndarray]) -> pathlib.Path:
     path = pathlib.Path(path)
     described = {name: {"shape": a.shape, "dtype": a.dtype.name, "sha256": _digest(a)} for name, a in tensors.items()}
     text = json.dumps({"format": "minicae", "version": VERSION, "tensors": described, **header}, indent=1).encode()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                archive.comment = hashlib.sha256(text).hexdigest().encode()
-                archive.writestr(HEADER, text)
-                for name, array in tensors.items():
-                    buffer = io.BytesIO()
-                    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-                    archive.writestr(f"{name}.npy", buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _flush_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        archive.comment = hashlib.sha256(text).hexdigest().encode()
+        archive.writestr(HEADER, text)
+        for name, array in tensors.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(f"{name}.npy", buffer.getbuffer())
     return path
-
-
-def _flush_folder(folder):
-    """Make the renaming itself durable, where folders can be opened."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def read(path) -> tuple[dict, dict[str, np.ndarray]]:

@@ -36,6 +36,12 @@ class History:
         parts.append(f"{logs['seconds']:.1f} s")
         return "  ".join(parts)
 
+    def plot(self, ax=None):
+        """The learning curve: training, validation and the mean image's loss. Returns the axes."""
+        from minicae import plots
+
+        return plots.learning_curve(self, ax)
+
     def __repr__(self):
         if not self.epoch:
             return "History(no epochs)"

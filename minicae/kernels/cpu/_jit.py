@@ -24,16 +24,26 @@ from numba.core.caching import FunctionCache
 FASTMATH = {"contract", "reassoc", "nsz"}
 SERIAL_WORK = 40_000  # below so many elementary operations, waking the pool costs more than it saves
 
+# Starts the threading layer. Code loaded from the cache, serial code too, calls into it by address and must find it there.
+numba.get_num_threads()
+
 _HERE = pathlib.Path(__file__).parent
 _FINGERPRINT = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_HERE.glob("*.py")))).hexdigest()
 
 
 class _SafeCache(FunctionCache):
-    """Numba's cache, stale when any file of the backend has changed, and never a reason to stop."""
+    """Numba's cache, stale when any file of the backend has changed, and never a reason to stop.
 
-    def __init__(self, function):
+    Numba's own key does not tell the two versions of an entry apart; handing one out for the other ends the process.
+    """
+
+    def __init__(self, function, parallel):
         super().__init__(function)
+        self._parallel = parallel
         self._cache_file._source_stamp = (self._cache_file._source_stamp, _FINGERPRINT)
+
+    def _index_key(self, sig, codegen):
+        return (*super()._index_key(sig, codegen), self._parallel)
 
     def load_overload(self, sig, target_context):
         try:
@@ -49,11 +59,11 @@ class _SafeCache(FunctionCache):
             warnings.warn(f"minicae: compiled kernel not cached ({type(error).__name__}: {error})", RuntimeWarning)
 
 
-def _compiled(function, **options):
-    dispatcher = numba.njit(error_model="numpy", fastmath=FASTMATH, **options)(function)
+def _compiled(function, parallel):
+    dispatcher = numba.njit(error_model="numpy", fastmath=FASTMATH, parallel=parallel)(function)
     if not numba.config.DISABLE_JIT:
         try:
-            dispatcher._cache = _SafeCache(function)
+            dispatcher._cache = _SafeCache(function, parallel)
         except Exception:  # no folder that can be written: compile in memory
             pass
     return dispatcher
@@ -74,7 +84,7 @@ class entry:
     def __init__(self, function):
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
-        self.serial = _compiled(function)
+        self.serial = _compiled(function, parallel=False)
         self.parallel = _compiled(function, parallel=True)
 
     def __call__(self, work, *arguments):
