@@ -7,6 +7,8 @@ so a file can name a class but never bring one.
 
 import inspect
 
+import numpy as np
+
 from minicae.errors import CheckpointError, SettingError
 
 
@@ -22,7 +24,7 @@ class Configurable:
     @classmethod
     def argument_names(cls) -> list[str]:
         """Names of the constructor's arguments, in order."""
-        return [name for name in inspect.signature(cls).parameters]
+        return list(inspect.signature(cls).parameters)
 
     def config(self) -> dict:
         """{"class": name, argument: value, ...}, made of what JSON can hold."""
@@ -33,7 +35,7 @@ class Configurable:
     def __repr__(self):
         parts, by_name = [], False
         for name, parameter in inspect.signature(type(self)).parameters.items():
-            value = getattr(self, name)
+            value = _native(getattr(self, name))
             if parameter.default is not parameter.empty and _same(value, parameter.default):
                 by_name = True
                 continue
@@ -46,13 +48,20 @@ def _same(value, default):
     return type(value) is type(default) and value == default
 
 
+def _native(value):
+    """`value` with NumPy's numbers turned into Python's."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_native(item) for item in value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _plain(value):
     """`value` as JSON can hold it."""
     if isinstance(value, Configurable):
         return value.config()
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return value
+    return _native(value)
 
 
 def from_config(config: dict, family: type = Configurable):

@@ -10,10 +10,7 @@ WEIGHT_LETTERS = {1: ("F",), 2: ("C", "F"), 4: ("KH", "KW", "C", "F")}
 
 def describe(name: str, shape: tuple) -> str:
     """`x (N=32, H=14, W=14, C=64)`: a shape with the letters of the notation."""
-    if name in ("w", "dw", "b", "db"):
-        letters = WEIGHT_LETTERS.get(len(shape))
-    else:
-        letters = LETTERS.get(len(shape))
+    letters = (WEIGHT_LETTERS if name in ("w", "dw", "b", "db") else LETTERS).get(len(shape))
     if letters is None:
         return f"{name} {tuple(shape)}"
     return f"{name} ({', '.join(f'{letter}={size}' for letter, size in zip(letters, shape))})"
@@ -24,7 +21,7 @@ class MinicaeError(Exception):
 
     def __init__(self, message: str, **arrays):
         self.message = message
-        self.shapes = {name: getattr(array, "shape", array) for name, array in arrays.items()}
+        self.shapes = {name: array.shape for name, array in arrays.items() if hasattr(array, "shape")}
         self.layer = None
         super().__init__(message)
 

@@ -28,7 +28,7 @@ def for_activation(activation: str) -> str:
 
 def check(name: str, argument: str) -> str:
     """`name` if it is an initializer's; SettingError otherwise."""
-    if name not in NAMES:
+    if not isinstance(name, str) or name not in NAMES:
         raise SettingError(f"{argument}={name!r} is no initializer: choose one of {', '.join(NAMES)}")
     return name
 

@@ -55,13 +55,11 @@ def activation_of(activation: str, alpha: float | None) -> tuple[str, float]:
     """(name, parameter) of an activation, its default parameter where none is given."""
     if activation is None:
         activation = "linear"
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise SettingError(f"there is no activation {activation!r}: choose one of {', '.join(ACTIVATIONS)}")
     if alpha is None:
         return activation, ACTIVATIONS[activation]
-    if not (np.isfinite(alpha) and alpha >= 0):
-        raise SettingError(f"alpha of {activation} must be a number of at least 0, got {alpha!r}")
-    return activation, float(alpha)
+    return activation, shapes.number(alpha, f"alpha of {activation}", 0)
 
 
 def _rank(op, rank, **arrays):
@@ -139,7 +137,7 @@ def conv2d_backward_input(dpre, w, input_size, *, stride=1, padding="same", dila
     op = "conv2d_backward_input"
     dpre, w = _convolution(op, dpre, w)
     KH, KW, C, F = w.shape
-    H, W = shapes.pair(tuple(input_size), "input_size")
+    H, W = shapes.pair(input_size, "input_size")
     window = _Window(H, W, (KH, KW), stride, padding, dilation)
     _equal(op, dpre.shape[1:], (*window.out, F), f"dpre must be (N, {window.out}, {F}) for this input", dpre=dpre, w=w)
     dx = _output(op, out, (len(dpre), H, W, C), dpre.dtype, dpre, w)

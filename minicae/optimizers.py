@@ -4,23 +4,12 @@ A learning rate is a number or a schedule (`minicae.schedules`). Moments and the
 they are made at the first step and saved with the model.
 """
 
-import math
-
 import numpy as np
 
-from minicae import kernels
+from minicae import kernels, shapes
 from minicae.config import Configurable, pick
 from minicae.errors import SettingError
 from minicae.schedules import Schedule
-
-
-def _within(name, value, low, high, open_high=True):
-    fits = not isinstance(value, bool) and isinstance(value, (int, float, np.floating)) and low <= value
-    if not fits or not math.isfinite(value) or value > high or (open_high and value == high):
-        raise SettingError(
-            f"{name} must be a number from {low} to {high}{' (excluded)' if open_high else ''}, got {value!r}"
-        )
-    return float(value)
 
 
 class Optimizer(Configurable):
@@ -31,7 +20,7 @@ class Optimizer(Configurable):
 
     def __init__(self, learning_rate):
         if not isinstance(learning_rate, Schedule):
-            learning_rate = _within("learning_rate", learning_rate, 0.0, math.inf)
+            learning_rate = shapes.number(learning_rate, "learning_rate", 0)
         self.learning_rate = learning_rate
         self.steps = 0
         self.state = {}
@@ -67,7 +56,7 @@ class SGD(Optimizer):
 
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False):
         super().__init__(learning_rate)
-        self.momentum = _within("momentum", momentum, 0.0, 1.0)
+        self.momentum = shapes.number(momentum, "momentum", 0, 1, without=(1,))
         if not isinstance(nesterov, bool) or (nesterov and not momentum):
             raise SettingError(f"nesterov must be True or False, and True needs a momentum, got {nesterov!r}")
         self.nesterov = nesterov
@@ -87,8 +76,8 @@ class RMSprop(Optimizer):
 
     def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
         super().__init__(learning_rate)
-        self.rho = _within("rho", rho, 0.0, 1.0)
-        self.epsilon = _within("epsilon", epsilon, 0.0, math.inf)
+        self.rho = shapes.number(rho, "rho", 0, 1, without=(1,))
+        self.epsilon = shapes.number(epsilon, "epsilon", 0)
 
     def _move(self, backend, values, gradients, rate):
         backend.rmsprop_step(values, gradients, self.state["mean_square"], rate, self.rho, self.epsilon)
@@ -105,9 +94,9 @@ class Adam(Optimizer):
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
         super().__init__(learning_rate)
-        self.beta_1 = _within("beta_1", beta_1, 0.0, 1.0)
-        self.beta_2 = _within("beta_2", beta_2, 0.0, 1.0)
-        self.epsilon = _within("epsilon", epsilon, 0.0, math.inf)
+        self.beta_1 = shapes.number(beta_1, "beta_1", 0, 1, without=(1,))
+        self.beta_2 = shapes.number(beta_2, "beta_2", 0, 1, without=(1,))
+        self.epsilon = shapes.number(epsilon, "epsilon", 0)
 
     def _move(self, backend, values, gradients, rate):
         betas = self.beta_1, self.beta_2, self.epsilon
@@ -119,7 +108,7 @@ class AdamW(Adam):
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.01):
         super().__init__(learning_rate, beta_1, beta_2, epsilon)
-        self.weight_decay = _within("weight_decay", weight_decay, 0.0, math.inf)
+        self.weight_decay = shapes.number(weight_decay, "weight_decay", 0)
 
     @property
     def _decay(self):

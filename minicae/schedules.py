@@ -2,8 +2,8 @@
 
 import math
 
+from minicae import shapes
 from minicae.config import Configurable
-from minicae.errors import SettingError
 
 
 class Schedule(Configurable):
@@ -13,18 +13,13 @@ class Schedule(Configurable):
         raise NotImplementedError
 
 
-def _positive(**values):
-    for name, value in values.items():
-        if isinstance(value, bool) or not math.isfinite(value) or value <= 0:
-            raise SettingError(f"{name} must be a number above 0, got {value!r}")
-
-
 class ExponentialDecay(Schedule):
     """initial * rate ** (step / steps)."""
 
     def __init__(self, initial, steps, rate):
-        _positive(initial=initial, steps=steps, rate=rate)
-        self.initial, self.steps, self.rate = initial, steps, rate
+        self.initial = shapes.number(initial, "initial", 0)
+        self.steps = shapes.integer(steps, "steps")
+        self.rate = shapes.number(rate, "rate", 0)
 
     def __call__(self, step):
         return self.initial * self.rate ** (step / self.steps)
@@ -34,8 +29,9 @@ class CosineDecay(Schedule):
     """From `initial` to `final` along half a cosine in `steps` updates, then `final`. Loshchilov and Hutter (2016)."""
 
     def __init__(self, initial, steps, final=0.0):
-        _positive(initial=initial, steps=steps)
-        self.initial, self.steps, self.final = initial, steps, final
+        self.initial = shapes.number(initial, "initial", 0)
+        self.steps = shapes.integer(steps, "steps")
+        self.final = shapes.number(final, "final", 0)
 
     def __call__(self, step):
         done = min(1.0, step / self.steps)

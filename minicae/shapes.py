@@ -1,10 +1,14 @@
-"""The arithmetic of shapes: output sizes, padding, receptive fields, floating-point operations. Integers in, integers out.
+"""The arithmetic of shapes: output sizes, padding, receptive fields, floating-point operations. Integers in, integers out;
+and the checks of single settings, which everything above uses.
 
 Sizes are pixels. A setting such as a stride is given as one number or as a pair (height, width). Source of the formulas:
 Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016).
 """
 
+import math
+import numbers
 import operator
+import sys
 from fractions import Fraction
 
 from minicae.errors import SettingError, ShapeError
@@ -21,6 +25,33 @@ def integer(value, name: str, least: int = 1) -> int:
     if number < least:
         raise SettingError(f"{name} must be at least {least}, got {value!r}")
     return number
+
+
+def number(value, name: str, low=-math.inf, high=math.inf, without=()) -> float:
+    """`value` as a float from `low` to `high`, not one of `without`; SettingError otherwise, also where it is not finite."""
+    fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (fits and low <= value <= high and abs(value) <= sys.float_info.max and value not in without):
+        least = f" of at least {low:g}" if math.isfinite(low) else ""
+        span = f" from {low:g} to {high:g}" if math.isfinite(high) else least
+        excluded = f" ({' and '.join(f'{limit:g}' for limit in without)} excluded)" if without else ""
+        raise SettingError(f"{name} must be a finite number{span}{excluded}, got {value!r}")
+    return float(value)
+
+
+def sizes(value, name: str) -> tuple[int, ...]:
+    """`value` as a tuple of whole numbers above 0: one number stands for a tuple of one."""
+    if not isinstance(value, (tuple, list)):
+        value = (value,)
+    if not value:
+        raise SettingError(f"{name} is empty")
+    return tuple(integer(size, name) for size in value)
+
+
+def flag(value, name: str) -> bool:
+    """`value` if it is True or False; SettingError otherwise."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise SettingError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def pair(value, name: str, least: int = 1) -> tuple[int, int]:

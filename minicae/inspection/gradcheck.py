@@ -22,7 +22,12 @@ from minicae.layers.chain import Chain
 from minicae.losses import Loss
 
 TOLERANCE = 1e-7
-STEPS = (1e-3, 1e-4, 1e-5, 1e-6)  # relative widths: the first has the least rounding, the last the fewest kinks within reach
+STEPS = (
+    1e-3,
+    1e-4,
+    1e-5,
+    1e-6,
+)  # relative widths: the first has the least rounding, the last the fewest kinks within reach
 
 
 @dataclass
@@ -69,7 +74,9 @@ class Report:
         worst = self.worst
         place = "[" + ", ".join(map(str, worst.index)) + "]"
         if worst.checked:
-            lines.append(f"  worst at {worst.name}{place}: backward {worst.backward:.10g}, numeric {worst.numeric:.10g}")
+            lines.append(
+                f"  worst at {worst.name}{place}: backward {worst.backward:.10g}, numeric {worst.numeric:.10g}"
+            )
         for row in self.rows:
             if not row.checked:
                 lines.append(f"  {row.name}: nothing could be checked, every coordinate tried lies at a kink")
@@ -91,7 +98,7 @@ def gradcheck(subject, x, y=None, *, tolerance=TOLERANCE, samples=100, seed=0, t
     training : whether `forward` runs in training mode; noise is drawn once and held still
     backend : backend of the copy; None keeps the subject's
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 2**34])  # a stream of its own: g must not repeat an x drawn from the same seed
     x = np.array(x, np.float64)
     if not x.size or not np.isfinite(x).all():
         raise DataError(f"gradcheck needs a batch of finite numbers, got {x.shape} with {np.isfinite(x).sum()} finite")
@@ -190,7 +197,7 @@ class _Checker:
             error = abs(backward - numeric) / scale
             excess = max(error - rounding / scale, error * 0)
             if not row.checked or not (excess, error) <= (row.excess, row.error):
-                row.error, row.excess, row.backward, row.numeric = error, excess, backward, numeric
+                row.error, row.excess, row.backward, row.numeric = map(float, (error, excess, backward, numeric))
                 row.index = tuple(int(i) for i in np.unravel_index(place, array.shape))
             row.checked += 1
         return row

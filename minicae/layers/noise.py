@@ -9,20 +9,8 @@ import math
 import numpy as np
 
 from minicae import shapes
-from minicae.errors import SettingError, ShapeError
+from minicae.errors import ShapeError
 from minicae.layers.base import Layer
-
-
-def _fraction(value, name, below=None):
-    """A number in 0..1; strictly below 1 where dividing by what is left."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float, np.floating))
-        or not 0 <= value <= 1
-        or value == below
-    ):
-        raise SettingError(f"{name} must be a number between 0 and 1{' (1 excluded)' if below else ''}, got {value!r}")
-    return float(value)
 
 
 class _Random(Layer):
@@ -64,7 +52,7 @@ class Dropout(_Random):
     """
 
     def __init__(self, rate):
-        self.rate = _fraction(rate, "rate", below=1)
+        self.rate = shapes.number(rate, "rate", 0, 1, without=(1,))
 
     def corrupt(self, x, y):
         self.kernels.dropout_forward(x, self.uniform(x.shape), y, self.rate, 1 / (1 - self.rate))
@@ -77,7 +65,7 @@ class MaskingNoise(_Random):
     """Each number is set to zero with probability `corruption`; the others stay as they are (no rescaling)."""
 
     def __init__(self, corruption=0.3):
-        self.corruption = _fraction(corruption, "corruption")
+        self.corruption = shapes.number(corruption, "corruption", 0, 1)
 
     def corrupt(self, x, y):
         self.kernels.dropout_forward(x, self.uniform(x.shape), y, self.corruption, 1.0)
@@ -90,9 +78,7 @@ class GaussianNoise(_Random):
     """x + stddev * n, n standard normal; stddev in units of x."""
 
     def __init__(self, stddev=0.3):
-        if isinstance(stddev, bool) or not np.isfinite(stddev) or stddev < 0:
-            raise SettingError(f"stddev must be a number of at least 0, got {stddev!r}")
-        self.stddev = float(stddev)
+        self.stddev = shapes.number(stddev, "stddev", 0)
 
     def corrupt(self, x, y):
         noise = self.buffer("draw", x.shape)
@@ -107,10 +93,8 @@ class SaltAndPepperNoise(_Random):
     """Each number is set, with probability `corruption`, to `low` or to `high`, half the time each."""
 
     def __init__(self, corruption=0.3, low=0.0, high=1.0):
-        self.corruption = _fraction(corruption, "corruption")
-        self.low, self.high = float(low), float(high)
-        if not np.isfinite([self.low, self.high]).all():
-            raise SettingError(f"low and high must be finite, got {low!r} and {high!r}")
+        self.corruption = shapes.number(corruption, "corruption", 0, 1)
+        self.low, self.high = shapes.number(low, "low"), shapes.number(high, "high")
 
     def corrupt(self, x, y):
         self.kernels.salt_pepper_forward(x, self.uniform(x.shape), y, self.corruption, self.low, self.high)
@@ -127,9 +111,7 @@ class OcclusionNoise(_Random):
 
     def __init__(self, size=8, value=0.0):
         self.size, self._size = size, shapes.pair(size, "size")
-        self.value = float(value)
-        if not np.isfinite(self.value):
-            raise SettingError(f"value must be finite, got {value!r}")
+        self.value = shapes.number(value, "value")
 
     def build(self, input_shape):
         if len(input_shape) != 3:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minicae.errors import SettingError
+from minicae import shapes
 from minicae.layers.base import Layer
 
 
@@ -22,11 +22,8 @@ class BatchNormalization(Layer):
     """
 
     def __init__(self, momentum=0.9, epsilon=1e-3):
-        if not 0 <= momentum <= 1:
-            raise SettingError(f"momentum must be between 0 and 1, got {momentum!r}")
-        if not epsilon > 0:
-            raise SettingError(f"epsilon must be above 0, got {epsilon!r}")
-        self.momentum, self.epsilon = float(momentum), float(epsilon)
+        self.momentum = shapes.number(momentum, "momentum", 0, 1)
+        self.epsilon = shapes.number(epsilon, "epsilon", 0, without=(0,))
 
     def build(self, input_shape):
         C = input_shape[-1]
@@ -41,14 +38,15 @@ class BatchNormalization(Layer):
         x = self.admit(x)
         saved = self.saved
         saved.x, saved.training = x, training
-        if training:
+        if training and len(x):
             saved.mean, saved.variance = (
                 self.buffer("mean", self.gamma.shape),
                 self.buffer("variance", self.gamma.shape),
             )
             self.kernels.batchnorm_statistics(x, saved.mean, saved.variance)
-            for running, batch in ((self.states["mean"], saved.mean), (self.states["variance"], saved.variance)):
-                running += (1 - self.momentum) * (batch - running)
+            if np.isfinite(saved.variance).all():  # a bad batch stops training, and must leave no trace
+                for running, batch in ((self.states["mean"], saved.mean), (self.states["variance"], saved.variance)):
+                    running += (1 - self.momentum) * (batch - running)
         else:
             saved.mean, saved.variance = self.states["mean"], self.states["variance"]
         y = self.buffer("y", x.shape)

@@ -7,22 +7,16 @@ A sparse or contractive autoencoder is an ordinary one whose encoder ends with o
 import numpy as np
 
 from minicae import shapes
-from minicae.errors import SettingError, ShapeError
+from minicae.errors import ShapeError
 from minicae.layers.base import Layer
 from minicae.layers.dense import Dense
-
-
-def _weight(value):
-    if isinstance(value, bool) or not np.isfinite(value) or value < 0:
-        raise SettingError(f"weight must be a number of at least 0, got {value!r}")
-    return float(value)
 
 
 class _Penalty(Layer):
     """y = x; backward adds the gradient of `penalty`."""
 
     def __init__(self, weight):
-        self.weight = _weight(weight)
+        self.weight = shapes.number(weight, "weight", 0)
 
     def build(self, input_shape):
         self.flops = 2 * shapes.count(input_shape)
@@ -88,9 +82,7 @@ class KLSparsity(_Penalty):
 
     def __init__(self, weight=5e-3, target=0.1):
         super().__init__(weight)
-        if not 0 < target < 1:
-            raise SettingError(f"target must lie between 0 and 1, got {target!r}")
-        self.target = float(target)
+        self.target = shapes.number(target, "target", 0, 1, without=(0, 1))
 
     def charge(self, x):
         x = x.reshape(len(x), -1)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from minicae.errors import SettingError, ShapeError
+from minicae import shapes
+from minicae.errors import ShapeError
 from minicae.layers.base import Layer
 
 
@@ -20,9 +21,7 @@ class GaussianSampling(Layer):
     random = True
 
     def __init__(self, beta=1.0):
-        if isinstance(beta, bool) or not np.isfinite(beta) or beta < 0:
-            raise SettingError(f"beta must be a number of at least 0, got {beta!r}")
-        self.beta = float(beta)
+        self.beta = shapes.number(beta, "beta", 0)
 
     def build(self, input_shape):
         if len(input_shape) != 1 or input_shape[0] % 2:

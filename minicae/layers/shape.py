@@ -1,7 +1,7 @@
 """Layers that move numbers and change none: flatten, reshape, pad, crop."""
 
 from minicae import shapes
-from minicae.errors import ShapeError
+from minicae.errors import SettingError, ShapeError
 from minicae.layers.base import Layer
 
 
@@ -9,10 +9,8 @@ class _View(Layer):
     """The same memory under another shape."""
 
     def forward(self, x, training=False):
-        return self.admit(x).reshape(-1, *self.output_shape) if len(x) else self._empty(len(x))
-
-    def _empty(self, n):
-        return self.buffer("y", (n, *self.output_shape))
+        x = self.admit(x)
+        return x.reshape(len(x), *self.output_shape)
 
     def backward(self, dy):
         return dy.reshape(dy.shape[0], *self.input_shape)
@@ -32,6 +30,8 @@ class Reshape(_View):
         self.target_shape = tuple(target_shape) if isinstance(target_shape, (tuple, list)) else (target_shape,)
         for size in self.target_shape:
             shapes.integer(size, "target_shape", -1)
+        if not self.target_shape:
+            raise SettingError("target_shape is empty")
 
     def build(self, input_shape):
         size, target = shapes.count(input_shape), list(self.target_shape)

@@ -18,13 +18,15 @@ panels as wide as the micro-kernel, zeros filling the last one:
 
 from minicae.kernels.cpu._jit import helper
 from minicae.kernels.cpu._micro import PITCH
+from minicae.kernels.cpu._vector import add, clear, copy
 
 
 @helper
 def pack_patches(x, x_shape, kernel, out_shape, strides, corner, dilation, first, rows, k0, depth, tile, at):
     """Rows first.. and columns k0.. of the column matrix into tile[at:], rows one PITCH apart.
 
-    x_shape = (H, W, C); kernel = (KH, KW); out_shape = (OH, OW); corner = (top, left) padding.
+    x_shape = (H, W, C); kernel = (KH, KW); out_shape = (OH, OW); corner = (top, left) padding. Where a row of the kernel
+    lies wholly inside the image, or wholly outside, the rest of that row is one run.
     """
     H, W, C = x_shape
     KW = kernel[1]
@@ -38,15 +40,14 @@ def pack_patches(x, x_shape, kernel, out_shape, strides, corner, dilation, first
         p, q, c, k = first_p, first_q, first_c, 0
         while k < depth:
             h, w = top + p * dilation[0], left + q * dilation[1]
-            run, to = min(C - c, depth - k), at + r * PITCH + k
+            row_ends = dilation[1] == 1 and (not 0 <= h < H or (w >= 0 and left + KW <= W))
+            run = min((KW - q) * C - c if row_ends else C - c, depth - k)
+            to = at + r * PITCH + k
             if 0 <= h < H and 0 <= w < W:
-                source = ((n * H + h) * W + w) * C + c
-                for e in range(run):
-                    tile[to + e] = x[source + e]
+                copy(x, ((n * H + h) * W + w) * C + c, tile, to, run)
             else:
-                for e in range(run):
-                    tile[to + e] = 0
-            k, c, q = k + run, 0, q + 1
+                clear(tile, to, run)
+            k, c, q = k + run, 0, KW if row_ends else q + 1
             if q == KW:
                 p, q = p + 1, 0
         j += 1
@@ -60,9 +61,7 @@ def pack_patches(x, x_shape, kernel, out_shape, strides, corner, dilation, first
 def pack_rows(a, width, first, rows, k0, depth, tile, at):
     """Rows first.. and columns k0.. of a matrix with `width` columns into tile[at:], rows one PITCH apart."""
     for r in range(rows):
-        source, to = (first + r) * width + k0, at + r * PITCH
-        for k in range(depth):
-            tile[to + k] = a[source + k]
+        copy(a, (first + r) * width + k0, tile, at + r * PITCH, depth)
 
 
 @helper
@@ -70,10 +69,22 @@ def pack_panel(b, start, row, column, depth, count, width, panel, at):
     """panel[at:][k, lane] = b[start + k * row + lane * column] for lane < count, zero for the lanes up to width."""
     for k in range(depth):
         source, to = start + k * row, at + k * width
-        for lane in range(count):
-            panel[to + lane] = b[source + lane * column]
-        for lane in range(count, width):
-            panel[to + lane] = 0
+        if column == 1:
+            copy(b, source, panel, to, count)
+        else:
+            for lane in range(count):
+                panel[to + lane] = b[source + lane * column]
+        clear(panel, to + count, width - count)
+
+
+@helper
+def pack_filters(w, taps, C, F, turned, out):
+    """out[f, k]: each filter as one row; `turned` as in `convolve`."""
+    for f in range(F):
+        for tap in range(taps):
+            for c in range(C):
+                source = ((taps - 1 - tap) * F + f) * C + c if turned else (tap * C + c) * F + f
+                out[(f * taps + tap) * C + c] = w[source]
 
 
 @helper
@@ -95,5 +106,4 @@ def add_patches(columns, start, pitch, x_shape, kernel, out_shape, strides, corn
                     w = left + q * dilation[1]
                     if 0 <= w < W:
                         source, to = start + r * pitch + (p * KW + q) * C, base + (h * W + w) * C
-                        for c in range(C):
-                            x[to + c] += columns[source + c]
+                        add(columns[source : source + C], x[to : to + C])

@@ -7,6 +7,7 @@ array's own precision: a literal would turn the arithmetic of a float32 kernel i
 import math
 
 from minicae.kernels.cpu._jit import helper
+from minicae.kernels.cpu._vector import add
 
 LINEAR, RELU, LEAKY_RELU, ELU, SIGMOID, TANH, SOFTPLUS = range(7)
 CODES = {
@@ -58,15 +59,15 @@ def slope(y, code, alpha, one):
 
 @helper
 def bend(y, code, alpha, one):
-    """d slope / d pre-activation, from the output y: the second derivative of the activation."""
+    """d slope / d y, from the output y: how the slope changes along the output."""
     if code == ELU:
-        return y + alpha if y <= 0 else one - one
+        return one if y <= 0 else one - one
     if code == SIGMOID:
-        return y * (one - y) * (one - y - y)
+        return one - y - y
     if code == TANH:
-        return -(y + y) * (one - y * y)
+        return -(y + y)
     if code == SOFTPLUS:
-        return -math.expm1(-y) * math.exp(-y)
+        return math.exp(-y)
     return one - one
 
 
@@ -76,13 +77,12 @@ def add_bias_and_activate(y, first, rows, columns, b, code, alpha):
     one = y.dtype.type(1)
     if b.size:
         for r in range(rows):
-            at = first + r * columns
-            for f in range(columns):
-                y[at + f] += b[f]
+            add(b, y[first + r * columns : first + (r + 1) * columns])
+    block = y[first : first + rows * columns]
     if code == RELU:
-        for i in range(first, first + rows * columns):
-            v = y[i]
-            y[i] = one - one if v <= 0 else v
+        for i in range(block.size):
+            v = block[i]
+            block[i] = one - one if v <= 0 else v
     elif code != LINEAR:
-        for i in range(first, first + rows * columns):
-            y[i] = activate(y[i], code, alpha, one)
+        for i in range(block.size):
+            block[i] = activate(block[i], code, alpha, one)

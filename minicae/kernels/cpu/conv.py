@@ -39,7 +39,7 @@ def conv2d_transpose_backward_weight(x, dpre, dw, db, strides, padding, dilation
     """As `reference.conv.conv2d_transpose_backward_weight`."""
     conv2d_backward_weight(dpre, x, dw, None, strides, padding, dilation)
     if db is not None:
-        _gemm.column_sums(dpre.size, dpre.reshape(-1), db)
+        _gemm.column_sums(dpre.size, dpre.reshape(-1), db, scratch(db.dtype, db.size))
 
 
 def conv2d_algorithm(x_shape, w_shape, strides, padding, dilation, dtype):

@@ -46,10 +46,10 @@ def contractive_forward(y, w, per_image, activation, alpha):
     _jacobian_forward(y.size + w.size, y, w, per_image, CODES[activation], y.dtype.type(alpha))
 
 
-def contractive_backward(y, w, dpre, dw, scale, activation, alpha):
+def contractive_backward(y, w, dy, dw, scale, activation, alpha):
     """As `reference.penalty.contractive_backward`."""
     code, alpha = CODES[activation], y.dtype.type(alpha)
-    _jacobian_backward(2 * (y.size + w.size), y, w, dpre, dw, y.dtype.type(scale), code, alpha)
+    _jacobian_backward(2 * (y.size + w.size), y, w, dy, dw, y.dtype.type(scale), code, alpha)
 
 
 @entry
@@ -117,7 +117,7 @@ def _jacobian_forward(y, w, per_image, code, alpha):
 
 
 @entry
-def _jacobian_backward(y, w, dpre, dw, scale, code, alpha):
+def _jacobian_backward(y, w, dy, dw, scale, code, alpha):
     one = y.dtype.type(1)
     two = one + one
     C, F = w.shape
@@ -128,6 +128,6 @@ def _jacobian_backward(y, w, dpre, dw, scale, code, alpha):
         for n in range(y.shape[0]):
             s = slope(y[n, f], code, alpha, one)
             steepness += s * s
-            dpre[n, f] = scale * two * s * bend(y[n, f], code, alpha, one) * length
+            dy[n, f] = scale * two * s * bend(y[n, f], code, alpha, one) * length
         for c in range(C):
             dw[c, f] = scale * two * steepness * w[c, f]

@@ -1,0 +1,240 @@
+"""Is this machine fit for minicae? Versions, processor, threads, cache, data, and every kernel held to `reference`.
+
+`examine` gives one finding after the other. `calls` lists how each kernel is called: on small whole numbers, in arrays
+large enough to be shared out over the threads. A kernel that is not in it fails, so that none is forgotten.
+"""
+
+import importlib.metadata
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from minicae import kernels
+from minicae.datasets.download import find_archive, search_folders
+from minicae.datasets.fashion_mnist import FASHION_MNIST
+from minicae.datasets.mnist import MNIST
+from minicae.errors import BackendError
+from minicae.kernels import reference
+from minicae.ops import ACTIVATIONS
+
+PACKAGES = ("numpy", "numba", "llvmlite", "matplotlib", "tqdm")
+TOLERANCE = 1e-4  # of the largest number in an array: rounding stays far below it, a mistake in whole numbers far above
+
+
+class Finding(NamedTuple):
+    """One line of the examination."""
+
+    subject: str
+    text: str
+    ok: bool = True
+
+
+def examine() -> Iterator[Finding]:
+    """All findings, in the order in which they are made."""
+    yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    yield Finding("packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
+    yield Finding("processor", f"{_processor()}: {os.cpu_count()} cores, vectors of {_vector_bits()} bits")
+    usable = kernels.available()
+    if "cpu" in usable:
+        yield from _numba()
+    else:
+        yield Finding("backend", _reason("cpu"), ok=False)
+    yield from map(_data, (MNIST, FASHION_MNIST))
+    for name in usable:
+        yield from check_kernels(name)
+
+
+def check_kernels(backend: str) -> Iterator[Finding]:
+    """A finding for each kernel of a backend that is wrong or has no check here, and one that counts the right ones."""
+    module, faults, lacking = kernels.backend(backend), {}, set()
+    checked = dict.fromkeys(reference.__all__, False)
+    for name, *arguments in calls(np.random.default_rng(0)):
+        checked[name] = True
+        if not hasattr(module, name):
+            lacking.add(name)
+        elif name not in faults and (fault := _fault(name, module, arguments)):
+            faults[name] = fault
+    faults |= {name: "has no self-check" for name, done in checked.items() if not done}
+    for name, fault in faults.items():
+        yield Finding("kernels", f"{backend}: {name} {fault}", ok=False)
+    right = len(checked) - len(faults) - len(lacking)
+    missing = f"; not in this backend: {', '.join(sorted(lacking))}" if lacking else ""
+    yield Finding("kernels", f"{backend}: {right} of {len(checked)} agree with the definition{missing}", not faults)
+
+
+def _fault(name, module, arguments):
+    """How a kernel differs from that of `reference`, or None. Every array is compared, written or not."""
+    wanted, got = ([one.copy() if isinstance(one, np.ndarray) else one for one in arguments] for _ in range(2))
+    try:
+        results = getattr(reference, name)(*wanted), getattr(module, name)(*got)
+    except Exception as error:  # whatever a broken installation may raise is a finding, not an end
+        return f"raises {type(error).__name__}: {error}"
+    pairs = [(one, other) for one, other in zip(wanted, got) if isinstance(one, np.ndarray)]
+    if isinstance(results[0], float):
+        pairs.append(tuple(map(np.asarray, results)))
+    for want, have in pairs:
+        error = np.abs(np.subtract(have, want, dtype=np.float64))
+        if not error.max() <= TOLERANCE * max(1.0, np.abs(want).max()):  # a NaN is a fault too
+            worst = np.unravel_index(np.argmax(error), error.shape)
+            return f"gives {have[worst]:.6g} for {want[worst]:.6g}"
+    return None
+
+
+def calls(rng: np.random.Generator) -> Iterator[tuple]:
+    """(name, *arguments) of calls that between them reach every kernel."""
+
+    def whole(*shape):
+        return rng.integers(-4, 5, shape).astype(np.float32)
+
+    def share(*shape):
+        """Numbers strictly between 0 and 1, exact in binary."""
+        return (rng.integers(0, 16, shape).astype(np.float32) + 0.5) / 16
+
+    def blank(*shape, dtype=np.float32):
+        """To be written: what a kernel forgets stays NaN."""
+        return np.full(shape, np.nan, dtype)
+
+    x, w, table = (4, 36, 36, 8), (3, 3, 8, 6), (64, 48)
+    for *how, (OH, OW) in (
+        ((1, 1), (1, 1, 1, 1), (1, 1), (36, 36)),
+        ((2, 3), (0, 1, 2, 2), (2, 1), (17, 13)),
+    ):
+        y = 4, OH, OW, 6
+        yield "conv2d_algorithm", x, w, *how, np.dtype("float32")
+        yield "conv2d_forward", whole(*x), whole(*w), whole(6), blank(*y), *how, "relu", 0.0
+        yield "conv2d_backward_input", whole(*y), whole(*w), blank(*x), *how
+        yield "conv2d_backward_weight", whole(*x), whole(*y), blank(*w), blank(6), *how
+        yield "conv2d_transpose_forward", whole(*y), whole(*w), whole(8), blank(*x), *how, "relu", 0.0
+        yield "conv2d_transpose_backward_input", whole(*x), whole(*w), blank(*y), *how
+        yield "conv2d_transpose_backward_weight", whole(*y), whole(*x), blank(*w), blank(8), *how
+    for *how, (OH, OW) in (((2, 2), (2, 2), (0, 0, 0, 0), (18, 18)), ((3, 2), (1, 2), (1, 1, 1, 0), (36, 18))):
+        y = 4, OH, OW, 8
+        image, argmax = whole(*x), np.zeros(y, np.int32)
+        yield "maxpool2d_forward", image, blank(*y), argmax, *how
+        reference.maxpool2d_forward(image, blank(*y), argmax, *how)
+        yield "maxpool2d_backward", whole(*y), argmax, blank(*x), *how
+        for count_padding in (False, True):
+            yield "avgpool2d_forward", whole(*x), blank(*y), *how, count_padding
+            yield "avgpool2d_backward", whole(*y), blank(*x), *how, count_padding
+    yield "upsample_nearest_forward", whole(4, 12, 18, 8), blank(*x), (3, 2)
+    yield "upsample_nearest_backward", whole(*x), blank(4, 12, 18, 8), (3, 2)
+    for align_corners in (False, True):
+        yield "upsample_bilinear_forward", whole(4, 9, 18, 8), blank(*x), align_corners
+        yield "upsample_bilinear_backward", whole(*x), blank(4, 9, 18, 8), align_corners
+
+    for name in ACTIVATIONS:
+        yield "dense_forward", whole(*table), whole(48, 40), whole(40), blank(64, 40), name, 0.5
+        yield "activation_forward", whole(*x), blank(*x), name, 0.5
+        yield "activation_backward", whole(*x), share(*x), blank(*x), name, 0.5
+        yield "contractive_forward", share(*table), whole(40, 48), blank(64, dtype=np.float64), name, 0.5
+        yield "contractive_backward", share(*table), whole(40, 48), blank(*table), blank(40, 48), 0.5, name, 0.5
+    yield "dense_backward_input", whole(64, 40), whole(48, 40), blank(*table)
+    yield "dense_backward_weight", whole(*table), whole(64, 40), blank(48, 40), blank(40)
+    yield "softmax_forward", whole(*table), blank(*table)
+    yield "softmax_backward", whole(*table), share(*table), blank(*table)
+    yield "batchnorm_statistics", whole(*x), blank(8), blank(8)
+    yield "batchnorm_forward", whole(*x), whole(8), share(8), whole(8), whole(8), blank(*x), 0.125
+    for training in (False, True):
+        sums = blank(*x), blank(8), blank(8)
+        yield "batchnorm_backward", whole(*x), whole(*x), whole(8), share(8), whole(8), *sums, 0.125, training
+
+    for loss, output in (("mse", whole), ("mae", whole), ("bce", share), ("bce_logits", whole)):
+        yield f"{loss}_forward", output(*x), share(*x), blank(4, dtype=np.float64)
+        yield f"{loss}_backward", output(*x), share(*x), blank(*x), 0.5
+    for norm in ("l1", "l2"):
+        yield f"{norm}_forward", whole(*x), blank(4, dtype=np.float64)
+        yield f"{norm}_backward", whole(*x), blank(*x), 0.5
+    yield "kl_sparsity_forward", share(*table), blank(48), 0.25
+    yield "kl_sparsity_backward", share(48), blank(*table), 0.25, 0.5
+    yield "gaussian_sample_forward", whole(*table), whole(64, 24), blank(64, 24)
+    yield "gaussian_sample_backward", whole(64, 24), whole(*table), whole(64, 24), blank(*table)
+    yield "gaussian_kl_forward", whole(*table), blank(64, dtype=np.float64)
+    yield "gaussian_kl_backward", whole(*table), blank(*table), 0.5
+
+    corners = rng.integers(0, 30, (4, 2), dtype=np.int32)
+    yield "dropout_forward", whole(*x), share(*x), blank(*x), 0.25, 2.0
+    yield "dropout_backward", whole(*x), share(*x), blank(*x), 0.25, 2.0
+    yield "gaussian_noise_forward", whole(*x), whole(*x), blank(*x), 0.5
+    yield "salt_pepper_forward", whole(*x), share(*x), blank(*x), 0.5, -9.0, 9.0
+    yield "salt_pepper_backward", whole(*x), share(*x), blank(*x), 0.5
+    yield "occlusion_forward", whole(*x), corners, blank(*x), (6, 5), 9.0
+    yield "occlusion_backward", whole(*x), corners, blank(*x), (6, 5)
+    yield "pad2d", whole(*x), blank(4, 39, 43, 8), (1, 2, 3, 4)
+    yield "crop2d", whole(4, 39, 43, 8), blank(*x), (1, 2, 3, 4)
+    yield "add", whole(*x), whole(*x), blank(*x)
+    yield "sum_of_squares", whole(*x)
+
+    many = 50_000
+    for nesterov in (False, True):
+        yield "sgd_step", whole(many), whole(many), whole(many), 0.125, 0.5, nesterov
+    yield "sgd_step", whole(many), whole(many), None, 0.125, 0.0, False
+    yield "rmsprop_step", whole(many), whole(many), share(many), 0.125, 0.75, 0.125
+    yield "adam_step", whole(many), whole(many), whole(many), share(many), 0.125, 0.5, 0.75, 0.125, 0.25, 3
+    yield "nadam_step", whole(many), whole(many), whole(many), share(many), 0.125, 0.5, 0.75, 0.125, 3, 0.5, 0.5, 0.25
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _vector_bits():
+    """Width of the widest vectors that NumPy finds on this processor."""
+    simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    found = [*simd.get("baseline", ()), *simd.get("found", ())]
+    if any(name.startswith("AVX512") or name == "X86_V4" for name in found):
+        return 512
+    return 256 if {"AVX2", "X86_V3"} & set(found) else 128
+
+
+def _numba():
+    """Findings on the threads and on the cache of compiled kernels."""
+    module, numba = kernels.backend("cpu"), sys.modules["numba"]
+    module.add(*np.zeros((3, 1 << 20), np.float32))  # the layer is chosen when threads are first needed
+    try:
+        layer = f"Numba's threading layer {numba.threading_layer()}"
+    except ValueError:
+        layer = "none was started"
+    yield Finding("threads", f"{numba.get_num_threads()}, {layer}")
+    folder = Path(numba.config.CACHE_DIR or Path(module.__file__).parent / "__pycache__")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            yield Finding("cache", f"{folder}, can be written")
+    except OSError as error:
+        yield Finding("cache", f"{folder}, cannot be written ({error.strerror}): every run compiles the kernels anew")
+
+
+def _reason(name):
+    try:
+        kernels.backend(name)
+    except BackendError as error:
+        return error.message
+    return f"{name} cannot be used"
+
+
+def _data(published):
+    """Which halves of a published data set are on this machine; none is no fault."""
+    folders = search_folders(published.folder)
+    here = [
+        f"{images.shape[0]:,} {half} images in {find_archive(images.name, folders).parent}"
+        for half, (images, labels) in (("training", published.train), ("test", published.test))
+        if all(find_archive(archive.name, folders) for archive in (images, labels))
+    ]
+    return Finding("data", f"{published.title}: {', '.join(here) or 'not here, downloaded when asked for'}")
