@@ -101,9 +101,7 @@ def test_fault_names_address_and_reason_and_leaves_nothing(mirror, tmp_path, kin
 
 
 def test_mirrors_are_tried_in_turn(mirror, dead, tmp_path):
-    path = fetch(
-        tmp_path, dead, *(f"{mirror}{kind}/" for kind in ("missing", "cut", "wrong", "good", "last"))
-    )
+    path = fetch(tmp_path, dead, *(f"{mirror}{kind}/" for kind in ("missing", "cut", "wrong", "good", "last")))
     assert path.read_bytes() == BODY
     assert Mirror.asked == ["/missing/a.gz", "/cut/a.gz", "/wrong/a.gz", "/good/a.gz"]
     assert list(tmp_path.iterdir()) == [path]

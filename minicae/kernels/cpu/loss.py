@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from numba import prange
 
 from minicae.kernels.cpu._jit import entry, helper
@@ -46,14 +47,14 @@ def _forward(y, target, per_image, code):
     for n in prange(per_image.size):
         total = 0.0
         for i in range(n * size, (n + 1) * size):
-            total += _cost(float(y[i]), float(target[i]), code)
+            total += _cost(np.float64(y[i]), np.float64(target[i]), code)
         per_image[n] = total
 
 
 @entry
 def _backward(y, target, dy, scale, code):
     for i in prange(y.size):
-        dy[i] = scale * _slope(float(y[i]), float(target[i]), code)
+        dy[i] = scale * _slope(np.float64(y[i]), np.float64(target[i]), code)
 
 
 def mse_forward(y, target, per_image):

@@ -62,5 +62,5 @@ def _squares(x, partial):
     for chunk in prange(partial.size):
         total = 0.0
         for i in range(chunk * CHUNK, min(x.size, (chunk + 1) * CHUNK)):
-            total += float(x[i]) * float(x[i])
+            total += np.float64(x[i]) * np.float64(x[i])
         partial[chunk] = total

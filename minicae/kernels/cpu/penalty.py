@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from numba import prange
 
 from minicae.kernels.cpu._jit import entry
@@ -58,7 +59,7 @@ def _power_forward(z, per_image, squared):
     for n in prange(per_image.size):
         total = 0.0
         for i in range(n * size, (n + 1) * size):
-            v = float(z[i])
+            v = np.float64(z[i])
             total += v * v if squared else abs(v)
         per_image[n] = total
 
@@ -88,7 +89,7 @@ def _mean_activation(z, mean):
 def _divergence(mean, rho):
     total = 0.0
     for d in range(mean.size):
-        m = float(mean[d])
+        m = np.float64(mean[d])
         total += rho * math.log(rho / m) + (1 - rho) * math.log((1 - rho) / (1 - m))
     return total
 
@@ -108,10 +109,10 @@ def _jacobian_forward(y, w, per_image, code, alpha):
     for n in prange(per_image.size):
         total = 0.0
         for f in range(F):
-            s = float(slope(y[n, f], code, alpha, one))
+            s = np.float64(slope(y[n, f], code, alpha, one))
             length = 0.0
             for c in range(C):
-                length += float(w[c, f]) ** 2
+                length += np.float64(w[c, f]) ** 2
             total += s * s * length
         per_image[n] = total
 

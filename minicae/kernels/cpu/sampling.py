@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 from numba import prange
 
 from minicae.kernels.cpu._jit import entry
@@ -50,7 +51,7 @@ def _kl_forward(stats, per_image):
     for n in prange(per_image.size):
         total = 0.0
         for d in range(D):
-            mu, log_var = float(stats[n, d]), float(stats[n, D + d])
+            mu, log_var = np.float64(stats[n, d]), np.float64(stats[n, D + d])
             total += mu * mu + math.expm1(log_var) - log_var
         per_image[n] = total / 2
 

@@ -3,8 +3,13 @@
 Read dense, then activation, then conv, which turns a convolution into a dense layer; the rest in any order.
 """
 
-from .activation import activation_backward, activation_forward, softmax_backward, softmax_forward
-from .conv import (
+from minicae.kernels.reference.activation import (
+    activation_backward,
+    activation_forward,
+    softmax_backward,
+    softmax_forward,
+)
+from minicae.kernels.reference.conv import (
     conv2d_algorithm,
     conv2d_backward_input,
     conv2d_backward_weight,
@@ -13,8 +18,8 @@ from .conv import (
     conv2d_transpose_backward_weight,
     conv2d_transpose_forward,
 )
-from .dense import dense_backward_input, dense_backward_weight, dense_forward
-from .loss import (
+from minicae.kernels.reference.dense import dense_backward_input, dense_backward_weight, dense_forward
+from minicae.kernels.reference.loss import (
     bce_backward,
     bce_forward,
     bce_logits_backward,
@@ -24,8 +29,8 @@ from .loss import (
     mse_backward,
     mse_forward,
 )
-from .memory import add, crop2d, pad2d, sum_of_squares
-from .noise import (
+from minicae.kernels.reference.memory import add, crop2d, pad2d, sum_of_squares
+from minicae.kernels.reference.noise import (
     dropout_backward,
     dropout_forward,
     gaussian_noise_forward,
@@ -34,9 +39,9 @@ from .noise import (
     salt_pepper_backward,
     salt_pepper_forward,
 )
-from .norm import batchnorm_backward, batchnorm_forward, batchnorm_statistics
-from .optim import adam_step, nadam_step, rmsprop_step, sgd_step
-from .penalty import (
+from minicae.kernels.reference.norm import batchnorm_backward, batchnorm_forward, batchnorm_statistics
+from minicae.kernels.reference.optim import adam_step, nadam_step, rmsprop_step, sgd_step
+from minicae.kernels.reference.penalty import (
     contractive_backward,
     contractive_forward,
     kl_sparsity_backward,
@@ -46,14 +51,14 @@ from .penalty import (
     l2_backward,
     l2_forward,
 )
-from .pool import avgpool2d_backward, avgpool2d_forward, maxpool2d_backward, maxpool2d_forward
-from .sampling import (
+from minicae.kernels.reference.pool import avgpool2d_backward, avgpool2d_forward, maxpool2d_backward, maxpool2d_forward
+from minicae.kernels.reference.sampling import (
     gaussian_kl_backward,
     gaussian_kl_forward,
     gaussian_sample_backward,
     gaussian_sample_forward,
 )
-from .upsample import (
+from minicae.kernels.reference.upsample import (
     upsample_bilinear_backward,
     upsample_bilinear_forward,
     upsample_nearest_backward,

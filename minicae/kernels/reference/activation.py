@@ -2,8 +2,7 @@
 
 Only activations whose slope can be told from their *output* are here, so that a layer stores y and forgets
 the pre-activation. `_ACTIVATIONS` is the whole catalogue: a name, the function of the pre-activation x, its
-slope as a function of y, and the slope's own slope (its curvature, which the contractive penalty needs), also
-as a function of y.
+slope as a function of y, and the derivative of that function of y (which the contractive penalty needs).
 
 At a kink the left side counts: the slope of ReLU at 0 is 0. Every test reads "x <= 0, else ...", so that NaN,
 which is neither, falls through to the branch that keeps it.
@@ -23,7 +22,7 @@ def _softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-# name: value of x, slope of y, curvature of y; a is alpha
+# name: y from x, slope from y, d slope / dy from y; a is alpha
 _ACTIVATIONS = {
     "linear": (
         lambda x, a: x,
@@ -43,22 +42,22 @@ _ACTIVATIONS = {
     "elu": (
         lambda x, a: np.where(x <= 0, a * np.expm1(np.minimum(x, 0)), x),
         lambda y, a: np.where(y <= 0, y + a, 1),
-        lambda y, a: np.where(y <= 0, y + a, 0),
+        lambda y, a: np.where(y <= 0, np.ones_like(y), 0),
     ),
     "sigmoid": (
         lambda x, a: _sigmoid(x),
         lambda y, a: y * (1 - y),
-        lambda y, a: y * (1 - y) * (1 - 2 * y),
+        lambda y, a: 1 - 2 * y,
     ),
     "tanh": (
         lambda x, a: np.tanh(x),
         lambda y, a: 1 - y * y,
-        lambda y, a: -2 * y * (1 - y * y),
+        lambda y, a: -2 * y,
     ),
     "softplus": (
         lambda x, a: _softplus(x),
         lambda y, a: -np.expm1(-y),
-        lambda y, a: -np.expm1(-y) * np.exp(-y),
+        lambda y, a: np.exp(-y),
     ),
 }
 
@@ -68,8 +67,8 @@ def _slope(y, activation, alpha):
     return _ACTIVATIONS[activation][1](y, alpha)
 
 
-def _curvature(y, activation, alpha):
-    """d2y/dx2, told from y."""
+def _bend(y, activation, alpha):
+    """How the slope changes along y: the derivative of `_slope`."""
     return _ACTIVATIONS[activation][2](y, alpha)
 
 

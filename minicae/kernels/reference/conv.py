@@ -33,7 +33,7 @@ arithmetic of its own: it is the same three functions with forward and backward_
 
 import numpy as np
 
-from .activation import activation_forward
+from minicae.kernels.reference.activation import activation_forward
 
 
 def _windows(x, window, strides, padding, dilation=(1, 1), fill=0):
@@ -44,7 +44,7 @@ def _windows(x, window, strides, padding, dilation=(1, 1), fill=0):
     (KH, KW), (sh, sw), (dh, dw), (top, bottom, left, right) = window, strides, dilation, padding
     padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
     reach = ((KH - 1) * dh + 1, (KW - 1) * dw + 1)
-    seen = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(1, 2))  # (N, rows, columns, C, *reach)
+    seen = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(1, 2))  # (N, ., ., C, *reach)
     return seen[:, ::sh, ::sw, :, ::dh, ::dw].transpose(0, 1, 2, 4, 5, 3)
 
 

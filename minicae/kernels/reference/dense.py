@@ -11,7 +11,7 @@ the gradient of the pre-activation, `dpre`, is known first (activation.py), and 
 
 import numpy as np
 
-from .activation import activation_forward
+from minicae.kernels.reference.activation import activation_forward
 
 
 def dense_forward(x, w, b, y, activation, alpha):

@@ -11,7 +11,7 @@ infinity.
 
 import numpy as np
 
-from .activation import _sigmoid, _softplus
+from minicae.kernels.reference.activation import _sigmoid, _softplus
 
 
 def _sum_per_image(values):

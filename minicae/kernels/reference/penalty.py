@@ -8,8 +8,8 @@ Ekanadham & Ng 2007; Ng 2011); the contractive penalty asks that the code barely
 
 import numpy as np
 
-from .activation import _curvature, _slope
-from .loss import _sum_per_image
+from minicae.kernels.reference.activation import _bend, _slope
+from minicae.kernels.reference.loss import _sum_per_image
 
 
 def l1_forward(z, per_image):
@@ -118,20 +118,19 @@ def contractive_forward(y, w, per_image, activation, alpha):
     per_image[...] = _sum_per_image(np.square(_slope(y, activation, alpha)) * norms)
 
 
-def contractive_backward(y, w, dpre, dw, scale, activation, alpha):
-    """The gradient of scale * sum of per_image, by the two ways in which it depends on the layer:
+def contractive_backward(y, w, dy, dw, scale, activation, alpha):
+    """The gradient of scale * sum of per_image, as a function of y and of w:
 
-        dpre[n, f] = scale * 2 * slope * slope' * |w[:, f]|^2        through y
-        dw[c, f] = scale * 2 * w[c, f] * sum over n of slope^2       directly
+        dy[n, f] = scale * 2 * slope(y[n, f]) * slope'(y[n, f]) * |w[:, f]|^2
+        dw[c, f] = scale * 2 * w[c, f] * sum over n of slope(y[n, f])^2
 
-    where slope' is the derivative of the slope with respect to the pre-activation. To be complete, dpre still
-    has to go back through the layer, where it adds x' dpre to the weights' gradient.
+    Since y depends on the weights too, dy still has to go back through the layer, which adds the rest to dw.
 
     Parameters
     ----------
     y : float32|float64 (N, F)
     w : same dtype (C, F)
-    dpre : same dtype (N, F), written
+    dy : same dtype (N, F), written
     dw : same dtype (C, F), written
     scale : float
         What the objective multiplies the sum of per_image with.
@@ -141,5 +140,5 @@ def contractive_backward(y, w, dpre, dw, scale, activation, alpha):
         As in `activation_forward`.
     """
     slope, norms = _slope(y, activation, alpha), np.square(w).sum(axis=0)
-    dpre[...] = 2 * scale * slope * _curvature(y, activation, alpha) * norms
+    dy[...] = 2 * scale * slope * _bend(y, activation, alpha) * norms
     dw[...] = 2 * scale * w * np.square(slope).sum(axis=0)

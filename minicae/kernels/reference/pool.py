@@ -11,7 +11,7 @@ takes the whole gradient. Average pooling says by an argument whether padding co
 
 import numpy as np
 
-from .conv import _windows, _windows_adjoint
+from minicae.kernels.reference.conv import _windows, _windows_adjoint
 
 
 def maxpool2d_forward(x, y, argmax, window, strides, padding):

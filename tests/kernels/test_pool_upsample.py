@@ -1,0 +1,233 @@
+"""Pooling and upsampling: equal to the definition bit for bit, adjoint, and right in the corners."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import naive
+from tests.kernels import strategies
+from tests.kernels.strategies import DTYPES, assert_close, blank, cast, inner, integers
+
+both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
+NO_PADDING = (0, 0, 0, 0)
+
+
+def maxpool2d(backend, x, dy, *pool):
+    """y, argmax, dx."""
+    y, argmax, dx = blank(dy.shape, x.dtype), np.full(dy.shape, -7, np.int32), blank(x.shape, x.dtype)
+    backend.maxpool2d_forward(x, y, argmax, *pool)
+    backend.maxpool2d_backward(dy, argmax, dx, *pool)
+    return y, argmax, dx
+
+
+def avgpool2d(backend, x, dy, *pool):
+    """y, dx."""
+    y, dx = blank(dy.shape, x.dtype), blank(x.shape, x.dtype)
+    backend.avgpool2d_forward(x, y, *pool)
+    backend.avgpool2d_backward(dy, dx, *pool)
+    return y, dx
+
+
+def upsample(backend, kind, x, dy, setting):
+    """y, dx."""
+    y, dx = blank(dy.shape, x.dtype), blank(x.shape, x.dtype)
+    getattr(backend, f"upsample_{kind}_forward")(x, y, setting)
+    getattr(backend, f"upsample_{kind}_backward")(dy, dx, setting)
+    return y, dx
+
+
+@settings(max_examples=300)
+@given(case=strategies.pool2d())
+def test_maxpool2d_is_exact(backend, case):
+    """With few different values there are many ties: argmax has to be the first in every one."""
+    want_y, want_argmax = naive.maxpool2d(case.x, case.dy.shape, *case.settings)
+    want_dx = naive.maxpool2d_gradient(case.x, case.dy, *case.settings)
+    for dtype in DTYPES:
+        y, argmax, dx = maxpool2d(backend, *cast(dtype, case.x, case.dy), *case.settings)
+        assert np.array_equal(y, want_y)
+        assert np.array_equal(argmax, want_argmax)
+        assert np.array_equal(dx, want_dx)
+
+
+@settings(max_examples=300)
+@given(case=strategies.pool2d(multiple=36), count_padding=st.booleans())
+def test_avgpool2d_is_exact(backend, case, count_padding):
+    """36 divides by every possible number of pixels: 1, 2, 3, 4, 6, 9."""
+    want_y = naive.avgpool2d(case.x, case.dy.shape, *case.settings, count_padding)
+    want_dx = naive.avgpool2d_gradient(case.x.shape, case.dy, *case.settings, count_padding)
+    for dtype in DTYPES:
+        x, dy = cast(dtype, case.x, case.dy)
+        y, dx = avgpool2d(backend, x, dy, *case.settings, count_padding)
+        assert np.array_equal(y, want_y)
+        assert np.array_equal(dx, want_dx)
+        assert inner(y, dy) == inner(x, dx)
+
+
+@settings(max_examples=300)
+@given(case=strategies.blocks())
+def test_upsample_nearest_is_exact(backend, case):
+    want_y = naive.upsample_nearest(case.x, case.settings)
+    want_dx = naive.upsample_nearest_gradient(case.x.shape, case.dy, case.settings)
+    for dtype in DTYPES:
+        x, dy = cast(dtype, case.x, case.dy)
+        y, dx = upsample(backend, "nearest", x, dy, case.settings)
+        assert np.array_equal(y, want_y)
+        assert np.array_equal(dx, want_dx)
+        assert inner(y, dy) == inner(x, dx)
+
+
+@settings(max_examples=300)
+@given(case=strategies.resize(exact=True))
+def test_upsample_bilinear_by_powers_of_two_is_exact(backend, case):
+    want_y = naive.upsample_bilinear(case.x, case.dy.shape, case.settings)
+    want_dx = naive.upsample_bilinear_gradient(case.x.shape, case.dy, case.settings)
+    for dtype in DTYPES:
+        x, dy = cast(dtype, case.x, case.dy)
+        y, dx = upsample(backend, "bilinear", x, dy, case.settings)
+        assert np.array_equal(y, want_y)
+        assert np.array_equal(dx, want_dx)
+        assert inner(y, dy) == inner(x, dx)
+
+
+@settings(max_examples=300)
+@given(case=strategies.resize(exact=False))
+def test_upsample_bilinear_to_any_size(backend, case):
+    """Weights are rounded here: to eps times the size of the image, being differences of places in it."""
+    want_y = naive.upsample_bilinear(case.x, case.dy.shape, case.settings)
+    want_dx = naive.upsample_bilinear_gradient(case.x.shape, case.dy, case.settings)
+    for dtype in DTYPES:
+        y, dx = upsample(backend, "bilinear", *cast(dtype, case.x, case.dy), case.settings)
+        bound = 8 * np.finfo(dtype).eps * sum(case.x.shape[1:3])
+        assert_close(y, want_y, bound * 8)
+        assert_close(dx, want_dx, bound * np.abs(case.dy).sum(axis=(1, 2), keepdims=True))
+
+
+@both_dtypes
+@pytest.mark.parametrize("C", [1, 5, 16, 33])
+def test_large_maps_are_adjoint_exactly(backend, C, dtype):
+    """Max pooling too, with its winners fixed."""
+    rng = np.random.default_rng(0)
+    shapes = (3, 28, 30, C), (3, 14, 15, C), (3, 56, 60, C)
+    x, small, wide = cast(dtype, *(integers(rng, *shape) for shape in shapes))
+    y, _, dx = maxpool2d(backend, x, small, (2, 2), (2, 2), NO_PADDING)
+    assert inner(y, small) == inner(x, dx)
+    y, dx = avgpool2d(backend, x, small, (2, 2), (2, 2), NO_PADDING, False)
+    assert inner(y, small) == inner(x, dx)
+    y, dx = upsample(backend, "nearest", x, wide, (2, 2))
+    assert inner(y, wide) == inner(x, dx)
+    y, dx = upsample(backend, "bilinear", x, wide, False)
+    assert inner(y, wide) == inner(x, dx)
+
+
+@both_dtypes
+def test_of_equal_pixels_the_first_takes_the_gradient(backend, dtype):
+    x, dy = np.full((2, 4, 6, 3), 0.5, dtype), np.ones((2, 2, 2, 3), dtype)
+    y, argmax, dx = maxpool2d(backend, x, dy, (2, 3), (2, 3), NO_PADDING)
+    assert np.all(y == 0.5)
+    assert np.all(argmax == 0)
+    want = np.zeros(x.shape)
+    want[:, ::2, ::3] = 1
+    assert np.array_equal(dx, want)
+
+
+@both_dtypes
+def test_padding_never_wins(backend, dtype):
+    """An image of -1 pools to -1 up to its edges: the padding is minus infinity, not 0."""
+    x, dy = np.full((1, 4, 4, 1), -1, dtype), np.ones((1, 3, 3, 1), dtype)
+    y, argmax, dx = maxpool2d(backend, x, dy, (2, 2), (2, 2), (1, 1, 1, 1))
+    assert np.all(y == -1)
+    assert argmax[0, :, :, 0].tolist() == [[3, 2, 2], [1, 0, 0], [1, 0, 0]]
+    assert dx.sum() == 9
+
+
+@both_dtypes
+def test_one_channel_and_several_images(backend, dtype):
+    x = np.arange(2 * 4 * 4, dtype=dtype).reshape(2, 4, 4, 1)
+    y, _, dx = maxpool2d(backend, x, np.ones((2, 2, 2, 1), dtype), (2, 2), (2, 2), NO_PADDING)
+    assert y.ravel().tolist() == [5, 7, 13, 15, 21, 23, 29, 31]
+    assert np.flatnonzero(dx).tolist() == [5, 7, 13, 15, 21, 23, 29, 31]
+
+
+@both_dtypes
+def test_window_and_strides_have_a_height_and_a_width(backend, dtype):
+    x = np.arange(4 * 5, dtype=dtype).reshape(1, 4, 5, 1)
+    y, argmax, dx = maxpool2d(backend, x, np.ones((1, 3, 2, 1), dtype), (2, 3), (1, 2), NO_PADDING)
+    assert y[0, :, :, 0].tolist() == [[7, 9], [12, 14], [17, 19]]
+    assert np.all(argmax == 5)
+    y, dx = avgpool2d(backend, x, np.full((1, 3, 2, 1), 6, dtype), (2, 3), (1, 2), NO_PADDING, False)
+    assert y[0, :, :, 0].tolist() == [[3.5, 5.5], [8.5, 10.5], [13.5, 15.5]]
+    rows = [1, 1, 2, 1, 1]
+    assert dx[0, :, :, 0].tolist() == [rows, [2 * n for n in rows], [2 * n for n in rows], rows]
+
+
+@both_dtypes
+def test_average_says_whether_it_counts_the_padding(backend, dtype):
+    x, dy = np.full((1, 2, 2, 1), 8, dtype), np.full((1, 2, 2, 1), 8, dtype)
+    pool = (2, 2), (2, 2), (1, 1, 1, 1)
+    y, dx = avgpool2d(backend, x, dy, *pool, True)
+    assert np.all(y == 2)
+    assert np.all(dx == 2)
+    y, dx = avgpool2d(backend, x, dy, *pool, False)
+    assert np.all(y == 8)
+    assert np.all(dx == 8)
+
+
+@both_dtypes
+def test_a_nan_wins_its_windows_and_no_others(backend, dtype):
+    x = np.zeros((1, 4, 4, 2), dtype)
+    x[0, 1, 0, 0] = x[0, 1, 1, 0] = np.nan
+    x[0, 0, 0, 0] = np.inf
+    y, argmax, _ = maxpool2d(backend, x, np.ones((1, 2, 2, 2), dtype), (2, 2), (2, 2), NO_PADDING)
+    assert np.isnan(y).sum() == 1
+    assert np.isnan(y[0, 0, 0, 0])
+    assert argmax[0, 0, 0, 0] == 2  # the first of the two
+    y, _ = avgpool2d(backend, x, np.ones((1, 2, 2, 2), dtype), (2, 2), (2, 2), NO_PADDING, True)
+    assert np.isnan(y).sum() == 1
+    for kind, setting in ("nearest", (2, 2)), ("bilinear", False):
+        y, _ = upsample(backend, kind, x, np.ones((1, 8, 8, 2), dtype), setting)
+        assert np.isnan(y[0, 2:4, 0:4, 0]).all()
+        assert not np.isnan(y[0, 5:, 5:]).any()
+        assert not np.isnan(y[..., 1]).any()
+
+
+@both_dtypes
+def test_an_image_of_minus_infinities_stays_inside_its_arrays(backend, dtype):
+    """No pixel is larger than the padding, yet backward must write to the image only."""
+    x, dy = np.full((1, 3, 3, 1), -np.inf, dtype), np.ones((1, 2, 2, 1), dtype)
+    y, argmax = blank(dy.shape, dtype), np.zeros(dy.shape, np.int32)
+    backend.maxpool2d_forward(x, y, argmax, (3, 3), (2, 2), (1, 1, 1, 1))
+    assert np.all(y == -np.inf)
+    guarded = np.full(9 + 200, 5, dtype)
+    backend.maxpool2d_backward(dy, argmax, guarded[100:109].reshape(x.shape), (3, 3), (2, 2), (1, 1, 1, 1))
+    assert np.all(guarded[:100] == 5)
+    assert np.all(guarded[109:] == 5)
+
+
+@both_dtypes
+def test_nearest_backward_adds_up_the_block(backend, dtype):
+    dy = np.arange(12, dtype=dtype).reshape(1, 2, 6, 1)
+    y, dx = upsample(backend, "nearest", np.ones((1, 1, 2, 1), dtype), dy, (2, 3))
+    assert np.all(y == 1)
+    assert dx.ravel().tolist() == [0 + 1 + 2 + 6 + 7 + 8, 3 + 4 + 5 + 9 + 10 + 11]
+
+
+@both_dtypes
+def test_bilinear_by_hand(backend, dtype):
+    x = np.array([0, 4], dtype).reshape(1, 1, 2, 1)
+    y, _ = upsample(backend, "bilinear", x, np.ones((1, 1, 4, 1), dtype), False)
+    assert y.ravel().tolist() == [0, 1, 3, 4]
+    y, _ = upsample(backend, "bilinear", x, np.ones((1, 1, 5, 1), dtype), True)
+    assert y.ravel().tolist() == [0, 1, 2, 3, 4]
+    y, dx = upsample(backend, "bilinear", x, np.ones((1, 3, 1, 1), dtype), True)
+    assert y.ravel().tolist() == [0, 0, 0]
+    assert dx.ravel().tolist() == [3, 0]
+
+
+@both_dtypes
+def test_an_empty_batch_goes_forward(backend, dtype):
+    x, y = np.zeros((0, 4, 4, 2), dtype), np.zeros((0, 2, 2, 2), dtype)
+    backend.maxpool2d_forward(x, y, np.zeros(y.shape, np.int32), (2, 2), (2, 2), NO_PADDING)
+    backend.avgpool2d_forward(x, y, (2, 2), (2, 2), NO_PADDING, True)
+    backend.upsample_nearest_forward(y, x, (2, 2))
+    backend.upsample_bilinear_forward(y, x, False)
