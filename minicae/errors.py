@@ -6,11 +6,14 @@ would expect (`ValueError`, `RuntimeError`, `OSError`).
 
 LETTERS = {1: "N", 2: "NC", 4: "NHWC"}
 WEIGHT_LETTERS = {1: ("F",), 2: ("C", "F"), 4: ("KH", "KW", "C", "F")}
+TRANSPOSED = "w transposed"  # its letters are (KH, KW, F, C)
 
 
 def describe(name: str, shape: tuple) -> str:
     """`x (N=32, H=14, W=14, C=64)`: a shape with the letters of the notation."""
     letters = (WEIGHT_LETTERS if name in ("w", "dw", "b", "db") else LETTERS).get(len(shape))
+    if name == TRANSPOSED:
+        letters = ("KH", "KW", "F", "C")
     if letters is None:
         return f"{name} {tuple(shape)}"
     return f"{name} ({', '.join(f'{letter}={size}' for letter, size in zip(letters, shape))})"

@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from minicae.errors import SettingError
 
 
 @contextlib.contextmanager
@@ -32,3 +35,14 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def writable_folder(path) -> Path:
+    """The folder `path`, made if missing, known to take files; SettingError where it does not."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise SettingError(f"the folder {path} cannot be written: {error.strerror}") from None

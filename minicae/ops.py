@@ -9,7 +9,7 @@ that layers use too. An array that does not fit gets a ShapeError or a DataError
 import numpy as np
 
 from minicae import shapes
-from minicae.errors import DataError, SettingError, ShapeError
+from minicae.errors import TRANSPOSED, DataError, SettingError, ShapeError
 from minicae.kernels import backend as _backend
 
 ACTIVATIONS = {"linear": 0.0, "relu": 0.0, "leaky_relu": 0.01, "elu": 1.0, "sigmoid": 0.0, "tanh": 0.0, "softplus": 0.0}
@@ -167,7 +167,8 @@ def conv2d_transpose_forward(
     op = "conv2d_transpose_forward"
     x, w = _convolution(op, x, w)
     KH, KW, F, C = w.shape
-    _equal(op, x.shape[3], C, f"x has C={x.shape[3]} channels, w expects C={C}", x=x, w=w)
+    message = f"x has C={x.shape[3]} channels, w expects C={C}"
+    _equal(op, x.shape[3], C, message, **{"x": x, TRANSPOSED: w})
     strides, dilation = shapes.pair(stride, "stride"), shapes.pair(dilation, "dilation")
     size, sides = shapes.transposed_output(*x.shape[1:3], (KH, KW), strides, padding, dilation)
     b = _bias(op, b, F, x.dtype)

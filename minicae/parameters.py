@@ -5,6 +5,7 @@ it needs while it is built; when all layers have declared, the vectors are made 
 parameter declared as "w" becomes `layer.w`, and its gradient `layer.dw`.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -42,20 +43,23 @@ class Parameters:
     """
 
     def __init__(self, layers, dtype, seed: int):
-        declared = [(layer, declaration) for layer in layers for declaration in layer.declared]
-        sizes = [int(np.prod(declaration.shape)) for _, declaration in declared]
-        self.values = np.zeros(sum(sizes), dtype)
-        self.gradients = np.zeros(sum(sizes), dtype)
-        self.entries = []
-        end = 0
-        for place, ((layer, declaration), size) in enumerate(zip(declared, sizes)):
-            start, end = end, end + size
-            value = self.values[start:end].reshape(declaration.shape)
-            gradient = self.gradients[start:end].reshape(declaration.shape)
-            initialize(declaration.initializer, value, np.random.default_rng([seed, place]), declaration.fans)
-            setattr(layer, declaration.name, value)
-            setattr(layer, "d" + declaration.name, gradient)
-            self.entries.append(Entry(f"{layer.name}.{declaration.name}", value, gradient))
+        declared = [declaration for layer in layers for declaration in layer.declared]
+        size = sum(math.prod(declaration.shape) for declaration in declared)
+        self.values, self.gradients = np.zeros(size, dtype), np.zeros(size, dtype)
+        self.bind(layers)
+        for place, (entry, declaration) in enumerate(zip(self.entries, declared)):
+            initialize(declaration.initializer, entry.value, np.random.default_rng([seed, place]), declaration.fans)
+
+    def bind(self, layers) -> None:
+        """Cut the vectors into views and hand them to the layers; again after a copy, whose views are of the original."""
+        self.entries, end = [], 0
+        for layer in layers:
+            for name, shape in ((declaration.name, declaration.shape) for declaration in layer.declared):
+                start, end = end, end + math.prod(shape)
+                value, gradient = (flat[start:end].reshape(shape) for flat in (self.values, self.gradients))
+                setattr(layer, name, value)
+                setattr(layer, "d" + name, gradient)
+                self.entries.append(Entry(f"{layer.name}.{name}", value, gradient))
 
     def __len__(self):
         return len(self.entries)

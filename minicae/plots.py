@@ -1,8 +1,8 @@
-"""Pictures of a model: its reconstructions, its code, how it learned. The one place where Matplotlib is used for figures.
+"""Pictures of a model: its reconstructions, its code, how it learned. The one place where figures are drawn.
 
-Each function draws into the axes it is given (new ones where `ax` is None) and returns them; nothing is shown or saved
-here. `report_figure` puts all of them on one page. The ten colours can be told apart with any kind of colour vision, and
-classes are also named where they lie.
+Each function draws into the axes it is given, new ones where `ax` is None, and returns them; nothing is shown or saved
+here. `report_figure` puts all of them on one page. The ten colours can be told apart with any kind of colour vision,
+and classes are also named where they lie.
 
 Source of the colours: Petroff, "Accessible Color Sequences for Data Visualization", arXiv:2107.02270 (2021).
 """
@@ -32,7 +32,7 @@ def reconstructions(x, x_hat, ax=None, count=10):
 
     Parameters
     ----------
-    x, x_hat : arrays (N, H, W, C), (N, H, W) or (N, C); vectors are drawn as squares where their length is one
+    x, x_hat : arrays (N, H, W, C), (N, H, W) or (N, C); vectors are drawn as squares where they can be, else as strips
     count : columns at most
     """
     ax = _axes(ax, (min(count, len(x)), 2.2))
@@ -47,7 +47,8 @@ def reconstructions(x, x_hat, ax=None, count=10):
             page[top : top + H, left : left + W] = picture
     low, high = min(0.0, rows[0].min(initial=0)), max(1.0, rows[0].max(initial=1))
     if grey:
-        ax.imshow(page[..., 0], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+        colours = "gray" if H == W or np.ndim(x) > 2 else "viridis"  # white is the gap between strips
+        ax.imshow(page[..., 0], cmap=colours, vmin=low, vmax=high, interpolation="nearest")
     else:
         ax.imshow(np.clip((page - low) / (high - low), 0, 1), interpolation="nearest")
     ax.set_xticks([])
@@ -73,7 +74,7 @@ def learning_curve(history, ax=None, quantity="loss"):
         if key in history.history:
             ax.plot(history.epoch, history.history[key], marker + "-", color=colour, label=label, ms=5, lw=1.8)
     if history.baseline is not None:
-        ax.axhline(history.baseline, color=QUIET, ls="--", lw=1.2, label="mean image")
+        ax.axhline(history.baseline, color=QUIET, ls="--", lw=1.2, label="mean image for every input")
     ax.set_ylim(bottom=0)
     ax.margins(x=0.06)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -104,6 +105,8 @@ def code_map(codes, labels=None, ax=None):
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
     ax.spines[["top", "right"]].set_visible(False)
+    ax.set_aspect("equal", adjustable="datalim")
+    labels = None if labels is None else np.asarray(labels)
     classes = [] if labels is None else np.unique(labels)
     if not 1 < len(classes) <= len(COLOURS):
         ax.scatter(*points.T, s=9, color=COLOURS[0], alpha=0.6, lw=0)
@@ -122,7 +125,7 @@ def code_map(codes, labels=None, ax=None):
 
 
 def principal_axes(codes):
-    """(points (N, 2), shares (2,)): codes (N, d) along their two directions of largest variance, and how much each holds."""
+    """(points (N, 2), shares (2,)): codes (N, d) along their two widest directions, and the variance that each holds."""
     centred = codes - codes.mean(0)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     u, s = (np.pad(array[..., :2], [(0, 0)] * (array.ndim - 1) + [(0, max(0, 2 - len(s)))]) for array in (u, s))
@@ -132,28 +135,32 @@ def principal_axes(codes):
     return points * np.where(far < 0, -1, 1), np.square(s) / max(np.square(centred).sum(), 1e-300)
 
 
-def report_figure(x, x_hat, codes, history, labels=None, title="", loss=None):
-    """One page on a trained model: reconstructions, the code's plane, the learning curve. Returns the figure.
+def report_figure(x, x_hat, codes=None, history=None, labels=None, title="", loss=None):
+    """One page on a model: reconstructions, and below them, where given, the code's plane and the learning curve.
 
     Parameters
     ----------
-    x, x_hat : samples (N, ...) and their reconstructions; with labels, one of each class is shown
+    x, x_hat : samples (N, ...) and their reconstructions; with labels, one of each class is drawn
     codes : (N, ...) their codes
     history : what `fit` returned
-    labels : (N,) classes, or None
+    labels : (N,) their classes
     title : above everything
     loss : the model's loss, which names the unit of the curve
+
+    Returns the figure, ready for `savefig`.
     """
-    figure = Figure(figsize=(10, 7.6), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.12)
-    top, bottom = figure.subfigures(2, 1, height_ratios=(2.25, 5))
-    left, right = bottom.subplots(1, 2, width_ratios=(1.25, 1))
-    shown = _one_of_each(labels, len(x), 10)
-    reconstructions(x[shown], x_hat[shown], top.subplots())
-    code_map(codes, labels, left)
-    learning_curve(history, right, _quantity(loss, x.ndim))
-    left.set_title("the code, seen from its widest side" if labels is not None else "the code")
-    right.set_title("learning")
+    drawn = _one_of_each(labels, len(x), 10)
+    if codes is None or history is None:
+        figure = Figure(figsize=(10, 2.4), layout="constrained")
+        reconstructions(x[drawn], x_hat[drawn], figure.subplots())
+    else:
+        figure = Figure(figsize=(10, 7.6), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+        top, bottom = figure.subfigures(2, 1, height_ratios=(2.1, 5))
+        left, right = bottom.subplots(1, 2, width_ratios=(1.3, 1))
+        reconstructions(x[drawn], x_hat[drawn], top.subplots())
+        code_map(codes, labels, left).set_title("the code in two dimensions")
+        learning_curve(history, right, _quantity(loss, np.ndim(x))).set_title("the learning curve")
     if title:
         figure.suptitle(title, size=13, weight="bold")
     return figure

@@ -8,7 +8,6 @@ Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016)
 import math
 import numbers
 import operator
-import sys
 from fractions import Fraction
 
 from minicae.errors import SettingError, ShapeError
@@ -29,13 +28,16 @@ def integer(value, name: str, least: int = 1) -> int:
 
 def number(value, name: str, low=-math.inf, high=math.inf, without=()) -> float:
     """`value` as a float from `low` to `high`, not one of `without`; SettingError otherwise, also where it is not finite."""
-    fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (fits and low <= value <= high and abs(value) <= sys.float_info.max and value not in without):
+    try:
+        given = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        given = math.inf
+    if not (math.isfinite(given) and low <= given <= high and given not in without):
         least = f" of at least {low:g}" if math.isfinite(low) else ""
         span = f" from {low:g} to {high:g}" if math.isfinite(high) else least
         excluded = f" ({' and '.join(f'{limit:g}' for limit in without)} excluded)" if without else ""
         raise SettingError(f"{name} must be a finite number{span}{excluded}, got {value!r}")
-    return float(value)
+    return given
 
 
 def sizes(value, name: str) -> tuple[int, ...]:
@@ -45,13 +47,6 @@ def sizes(value, name: str) -> tuple[int, ...]:
     if not value:
         raise SettingError(f"{name} is empty")
     return tuple(integer(size, name) for size in value)
-
-
-def flag(value, name: str) -> bool:
-    """`value` if it is True or False; SettingError otherwise."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise SettingError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
 
 
 def pair(value, name: str, least: int = 1) -> tuple[int, int]:

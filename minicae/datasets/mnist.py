@@ -128,7 +128,7 @@ def load_published(
         subset = "test"
         warnings.warn(
             f"{published.title}: the 60,000 training images are not on this machine; using the 10,000 test "
-            "images, split 9,000 to train on and 1,000 to test on",
+            "images, the first 9,000 to train on and the last 1,000 to test on",
             stacklevel=3,
         )
     if subset == "test":

@@ -65,8 +65,7 @@ def _layers_of_images():
     yield L.Cropping2D((1, 0, 2, 1))
     yield L.BatchNormalization()
     yield L.Activation("elu")
-    for layer in (L.ReLU(), L.LeakyReLU(0.2), L.ELU(0.7), L.Sigmoid(), L.Tanh(), L.Softplus()):
-        yield layer
+    yield from (L.ReLU(), L.LeakyReLU(0.2), L.ELU(0.7), L.Sigmoid(), L.Tanh(), L.Softplus())
     yield L.Dropout(0.4)
     yield L.GaussianNoise(0.3)
     yield L.MaskingNoise(0.3)

@@ -7,7 +7,6 @@ large enough to be shared out over the threads. A kernel that is not in it fails
 import importlib.metadata
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,10 +38,10 @@ def examine() -> Iterator[Finding]:
     """All findings, in the order in which they are made."""
     yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield Finding("packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
-    yield Finding("processor", f"{_processor()}: {os.cpu_count()} cores, vectors of {_vector_bits()} bits")
+    yield Finding("processor", f"{_processor()}: {os.cpu_count()} cores")
     usable = kernels.available()
     if "cpu" in usable:
-        yield from _numba()
+        yield from _compiled()
     else:
         yield Finding("backend", _reason("cpu"), ok=False)
     yield from map(_data, (MNIST, FASHION_MNIST))
@@ -195,30 +194,18 @@ def _processor():
     return next(names, platform.processor() or platform.machine())
 
 
-def _vector_bits():
-    """Width of the widest vectors that NumPy finds on this processor."""
-    simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
-    found = [*simd.get("baseline", ()), *simd.get("found", ())]
-    if any(name.startswith("AVX512") or name == "X86_V4" for name in found):
-        return 512
-    return 256 if {"AVX2", "X86_V3"} & set(found) else 128
-
-
-def _numba():
-    """Findings on the threads and on the cache of compiled kernels."""
-    module, numba = kernels.backend("cpu"), sys.modules["numba"]
-    module.add(*np.zeros((3, 1 << 20), np.float32))  # the layer is chosen when threads are first needed
+def _compiled():
+    """Findings on the threads, the vectors and the cache of compiled kernels."""
+    facts = kernels.backend("cpu").facts()
+    yield Finding("threads", f"{facts['threads']}, Numba's threading layer {facts['threading layer']}")
+    yield Finding("vectors", f"{facts['vectors']} in the hand-written kernels")
+    folder = facts["cache"]
     try:
-        layer = f"Numba's threading layer {numba.threading_layer()}"
-    except ValueError:
-        layer = "none was started"
-    yield Finding("threads", f"{numba.get_num_threads()}, {layer}")
-    folder = Path(numba.config.CACHE_DIR or Path(module.__file__).parent / "__pycache__")
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            yield Finding("cache", f"{folder}, can be written")
+        with tempfile.TemporaryFile(dir=folder or None):
+            where = f"{folder}, can be written" if folder else "none: every run compiles the kernels anew"
     except OSError as error:
-        yield Finding("cache", f"{folder}, cannot be written ({error.strerror}): every run compiles the kernels anew")
+        where = f"{folder}, cannot be written ({error.strerror}): every run compiles the kernels anew"
+    yield Finding("cache", where)
 
 
 def _reason(name):

@@ -4,11 +4,12 @@ A layer or a model is turned into one number, L = <forward(x), g> + penalty with
 coordinate (or a random selection of them) of x and of each parameter is then moved by a little, and the change of L is
 compared with the gradient from `backward`. All of it runs in float64.
 
-The derivative is a four-point central difference, whose error is of the order h^4, taken at two widths. Where both agree, L
-is smooth there and the comparison counts. Where they do not, a kink (ReLU at 0, a tie in a maximum) may lie within
-reach: the steps are shortened, and a coordinate whose kink stays within reach is left out and counted as such. Nothing
-of this looks at `backward`, so a wrong gradient cannot hide as a kink. What rounding in `forward` can do to a difference
-is estimated and allowed for; at these widths it is far below the tolerance.
+The derivative is a four-point central difference, whose error is of the order h^4, taken at two widths. Where both agree,
+and the slopes to the left and to the right approach each other, L is smooth and the comparison counts. Where they do not,
+a kink (ReLU at 0, a tie in a maximum) lies within reach: the steps are shortened, and a coordinate whose kink stays
+within reach is left out and counted as such. Nothing of this looks at `backward`, so a wrong gradient cannot hide as a
+kink. What rounding in `forward` can do to a difference is estimated and allowed for; at these widths it is far below the
+tolerance.
 """
 
 import copy
@@ -22,12 +23,8 @@ from minicae.layers.chain import Chain
 from minicae.losses import Loss
 
 TOLERANCE = 1e-7
-STEPS = (
-    1e-3,
-    1e-4,
-    1e-5,
-    1e-6,
-)  # relative widths: the first has the least rounding, the last the fewest kinks within reach
+# relative widths: the first has the least rounding, the last the fewest kinks within reach
+STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 
 
 @dataclass
@@ -185,7 +182,7 @@ class _Checker:
         if array.size > self.samples:
             places = np.sort(self.rng.choice(array.size, self.samples, replace=False))
         flat, gradient = array.reshape(-1), gradient.reshape(-1)
-        floor = max(1e-6, 1e-3 * float(np.abs(gradient).max(initial=0.0)))
+        floor = max(1e-6, 1e-3 * float(np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0)))
         for place in places:
             found = self._derivative(flat, place, floor)
             if found is None:
@@ -194,9 +191,10 @@ class _Checker:
             numeric, rounding = found
             backward = float(gradient[place])
             scale = max(abs(backward), abs(numeric), floor)
-            error = abs(backward - numeric) / scale
+            error = abs(backward - numeric) / scale if np.isfinite(scale) else np.nan
             excess = max(error - rounding / scale, error * 0)
-            if not row.checked or not (excess, error) <= (row.excess, row.error):
+            worse = (np.isnan(error), excess, error) > (np.isnan(row.error), row.excess, row.error)
+            if not row.checked or worse:
                 row.error, row.excess, row.backward, row.numeric = map(float, (error, excess, backward, numeric))
                 row.index = tuple(int(i) for i in np.unravel_index(place, array.shape))
             row.checked += 1
@@ -206,6 +204,7 @@ class _Checker:
         """(derivative with respect to flat[place], its rounding error), or None where there is a kink."""
         before = flat[place]
         scale = max(1.0, abs(before))
+        here = self.values()
 
         def at(offset):
             flat[place] = before + offset
@@ -216,13 +215,16 @@ class _Checker:
         def slope(h):
             near, far = (at(h), at(-h)), (at(2 * h), at(-2 * h))
             change = 8 * (near[0] - near[1]) - (far[0] - far[1])
-            moved = np.abs(near[0]) * (change != 0)
+            moved = np.abs(near[0]) * ((change != 0) | (near[0] != here))
             rounding = 16 * np.finfo(float).eps * float(np.dot(moved, np.abs(self.weights))) / h
-            return float(np.dot(change, self.weights)) / (12 * h), rounding
+            bend = abs(float(np.dot(near[0] + near[1] - 2 * here, self.weights))) / h
+            return float(np.dot(change, self.weights)) / (12 * h), bend, rounding
 
         for width in STEPS:
-            (wide, rounding), (narrow, finer_rounding) = slope(width * scale), slope(width * scale / 4)
+            wide, wide_bend, rounding = slope(width * scale)
+            narrow, bend, finer_rounding = slope(width * scale / 4)
             allowed = 0.1 * self.tolerance * max(abs(wide), abs(narrow), floor) + finer_rounding
-            if abs(wide - narrow) <= allowed:
+            # where L is smooth, the slopes to the left and to the right differ by a quarter at a quarter of the width
+            if abs(wide - narrow) <= allowed and bend <= max(allowed, wide_bend / 2):
                 return wide, rounding
         return None

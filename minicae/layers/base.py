@@ -14,7 +14,7 @@ import threading
 
 import numpy as np
 
-from minicae import kernels, ops
+from minicae import kernels, ops, shapes
 from minicae.config import Configurable
 from minicae.errors import MinicaeError, ShapeError
 from minicae.parameters import Declaration, Parameters
@@ -22,6 +22,8 @@ from minicae.parameters import Declaration, Parameters
 
 class Memory(threading.local):
     """What a layer holds for one thread: buffers by name, and references to what backward will read."""
+
+    y = None
 
     def __init__(self):
         self.buffers = {}
@@ -64,6 +66,9 @@ class Layer(Configurable):
 
     def settle(self) -> None:
         """Called when the whole chain has gone backward: adds what this layer owes to other layers' gradients."""
+
+    def prepare(self) -> None:
+        """Called once the parameters are there: makes `states`."""
 
     def leaves(self) -> list["Layer"]:
         """The layers that this one is made of, itself if it is a simple one."""
@@ -114,10 +119,17 @@ class Layer(Configurable):
 
     def setup(self, input_shape, *, name=None, dtype="float32", backend="cpu", seed=0) -> tuple:
         """Build this layer as the outermost one: shapes, then parameters, then random streams. Returns output_shape."""
-        self.configure(name or type(self).__name__.lower(), ops.dtype_of(dtype), backend)
-        output_shape = self.connect(input_shape)
+        seed = shapes.integer(seed, "seed", 0)
+        output_shape = self.plan(input_shape, name=name, dtype=dtype, backend=backend)
         self.materialize(seed)
         return output_shape
+
+    def plan(self, input_shape, *, name=None, dtype="float32", backend="cpu") -> tuple:
+        """The first half of `setup`: shapes and declarations, before memory is taken for parameters."""
+        input_shape, dtype = shapes.sizes(input_shape, "input_shape"), ops.dtype_of(dtype)
+        kernels.backend(str(backend))
+        self.configure(name or type(self).__name__.lower(), dtype, backend)
+        return self.connect(input_shape)
 
     def configure(self, name: str, dtype: np.dtype, backend: str) -> None:
         """Set what a layer is told by the one that holds it; forgets an earlier build."""
@@ -145,6 +157,7 @@ class Layer(Configurable):
         leaves = self.leaves()
         self.parameters = Parameters(leaves, self.dtype, seed)
         for place, leaf in enumerate(leaves):
+            leaf.prepare()
             if leaf.random:
                 leaf.rng = np.random.default_rng([seed, 2**32 + place])
 
@@ -167,6 +180,8 @@ class Layer(Configurable):
         """dy as the outermost layer takes it: checked against y, and copied, because backward overwrites it."""
         try:
             dy = ops.admit(dy, self.dtype, "dy")
+            if y is None:
+                raise ShapeError("backward needs a forward pass before it", dy=dy)
             if dy.shape != y.shape:
                 raise ShapeError("dy must have the shape of the output y", dy=dy, y=y)
         except MinicaeError as error:
@@ -178,3 +193,9 @@ class Layer(Configurable):
     def __getstate__(self):
         """What a copy takes along: everything but buffers and modules."""
         return {key: value for key, value in self.__dict__.items() if key not in ("_memory", "_kernels")}
+
+    def __setstate__(self, state):
+        """A copy's weights are views again, into the copy's own vectors."""
+        self.__dict__.update(state)
+        if self.parameters is not None:
+            self.parameters.bind(self.leaves())

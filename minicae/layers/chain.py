@@ -13,6 +13,8 @@ class Chain(Layer):
     """
 
     def __init__(self, layers):
+        if not isinstance(layers, (list, tuple)):
+            raise SettingError(f"layers must be a list of layers, got {layers!r}")
         self.layers = list(layers)
         for place, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):

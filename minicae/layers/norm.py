@@ -29,16 +29,18 @@ class BatchNormalization(Layer):
         C = input_shape[-1]
         self.parameter("gamma", (C,), "ones")
         self.parameter("beta", (C,), "zeros")
-        self.states["mean"] = np.zeros(C, self.dtype)
-        self.states["variance"] = np.ones(C, self.dtype)
         self.flops = 2 * math.prod(input_shape)
         return input_shape
+
+    def prepare(self):
+        self.states["mean"] = np.zeros(self.gamma.shape, self.dtype)
+        self.states["variance"] = np.ones(self.gamma.shape, self.dtype)
 
     def forward(self, x, training=False):
         x = self.admit(x)
         saved = self.saved
-        saved.x, saved.training = x, training
-        if training and len(x):
+        saved.x, saved.training = x, training and len(x) > 0
+        if saved.training:
             saved.mean, saved.variance = (
                 self.buffer("mean", self.gamma.shape),
                 self.buffer("variance", self.gamma.shape),

@@ -30,10 +30,10 @@ class _Penalty(Layer):
         return x
 
     def backward(self, dy):
-        saved = self.saved
-        own = self.buffer("own", dy.shape)
-        self.charge_gradient(saved.x, own)
-        self.kernels.add(dy, own, dy)
+        if len(dy):
+            own = self.buffer("own", dy.shape)
+            self.charge_gradient(self.saved.x, own)
+            self.kernels.add(dy, own, dy)
         return dy
 
 
@@ -128,4 +128,5 @@ class ContractivePenalty(_Penalty):
         self.kernels.contractive_backward(x, layer.w, dx, self.saved.dw, scale, layer._act, layer._alpha)
 
     def settle(self):
-        self.kernels.add(self._layer.dw, self.saved.dw, self._layer.dw)
+        if len(self.saved.x):
+            self.kernels.add(self._layer.dw, self.saved.dw, self._layer.dw)

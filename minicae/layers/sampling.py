@@ -53,6 +53,6 @@ class GaussianSampling(Layer):
         if not saved.training:
             noise[...] = 0
         self.kernels.gaussian_sample_backward(dy, saved.x, noise, dx)
-        self.kernels.gaussian_kl_backward(saved.x, own, self.beta / len(dy))
+        self.kernels.gaussian_kl_backward(saved.x, own, self.beta / max(1, len(dy)))
         self.kernels.add(dx, own, dx)
         return dx

@@ -1,5 +1,6 @@
 """An autoencoder: an encoder that makes a code, and a decoder that makes the input again from it."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -54,7 +55,7 @@ class Autoencoder(Sequential):
             warnings.warn(
                 f"overcomplete: the code has {code} numbers and the input {size}, and nothing keeps the model from copying;"
                 " narrow the code, or add noise or a penalty",
-                stacklevel=6,
+                stacklevel=_caller(),
             )
         return output_shape
 
@@ -89,3 +90,11 @@ class Autoencoder(Sequential):
 
     def _as_data(self, y):
         return y if self.trainer is None else self.trainer.loss.to_data(y)
+
+
+def _caller():
+    """The `stacklevel`, for a warning raised where this is called, of the first line of code outside the package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]:
+        frame, level = frame.f_back, level + 1
+    return level

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from minicae import losses, metrics, optimizers, shapes
+from minicae import losses, metrics, ops, optimizers, shapes
 from minicae.config import from_config
 from minicae.errors import CheckpointError, SettingError, ShapeError
 from minicae.inspection.summary import summarize
 from minicae.layers.chain import Chain
+from minicae.metrics import get as get_metric
 from minicae.training import checkpoint
 from minicae.training.batches import Images
 from minicae.training.history import History
@@ -32,10 +33,7 @@ class Sequential(Chain):
         self.epochs = 0
         self.stop_training = False
         if input_shape is not None:
-            if isinstance(input_shape, (int, np.integer)):
-                input_shape = (input_shape,)
-            sizes = tuple(shapes.integer(size, "input_shape") for size in input_shape)
-            self.setup(sizes, dtype=dtype, backend=backend, seed=self.seed)
+            self.setup(input_shape, dtype=dtype, backend=backend, seed=self.seed)
 
     def materialize(self, seed):
         super().materialize(seed)
@@ -63,7 +61,7 @@ class Sequential(Chain):
     def set_weights(self, weights) -> None:
         """Put arrays, in the order and shapes of `get_weights`, in the place of all parameters."""
         entries = self._entries()
-        weights = [np.asarray(array) for array in weights]
+        weights = [ops.admit(array, self.dtype, "weights") for array in weights]
         if len(weights) != len(entries):
             raise ShapeError(f"the model has {len(entries)} arrays of weights, got {len(weights)}")
         for entry, array in zip(entries, weights):
@@ -96,7 +94,7 @@ class Sequential(Chain):
         """Choose the loss ("mse" "mae" "bce" "bce_logits"), the optimizer ("adam" ...) and metrics, by name or as objects."""
         self._entries()
         self.trainer = Trainer(
-            self, losses.get(loss), optimizers.get(optimizer), [_metric(metric) for metric in metrics]
+            self, losses.get(loss), optimizers.get(optimizer), [get_metric(metric) for metric in metrics]
         )
 
     def fit(
@@ -197,15 +195,12 @@ class Sequential(Chain):
         return checkpoint.write(path, header, tensors)
 
 
-def _metric(metric):
-    return metrics.get(metric)
-
-
 def load(path) -> Sequential:
     """The model saved at `path`, compiled as it was; CheckpointError for whatever is wrong with the file."""
     header, tensors = checkpoint.read(path)
     try:
-        model = from_config(header["model"], Sequential)
+        model = _planned(header["model"], tensors)
+        model.materialize(model.seed)
         for entry in model.parameters:
             _fill(entry.value, tensors, f"weights/{entry.name}")
         for leaf in model.leaves():
@@ -220,19 +215,36 @@ def load(path) -> Sequential:
             loss = from_config(training["loss"], losses.Loss)
             optimizer = from_config(training["optimizer"], optimizers.Optimizer)
             model.compile(loss, optimizer, training["metrics"])
-            optimizer.steps = int(training["steps"])
+            optimizer.steps = shapes.integer(training["steps"], "steps", 0)
             start = len("optimizer/")
             optimizer.state = {name[start:]: array for name, array in tensors.items() if name.startswith("optimizer/")}
+            for name in optimizer._moments:
+                if name in optimizer.state:
+                    _check(tensors, f"optimizer/{name}", model.parameters.values.shape, model.dtype)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error.message}") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except Exception as error:  # a description can be wrong in more ways than can be listed
         raise CheckpointError(
             f"{path}: the description does not make a model ({type(error).__name__}: {error})"
         ) from None
     return model
 
 
-def _fill(array, tensors, name):
-    if name not in tensors or tensors[name].shape != array.shape or tensors[name].dtype != array.dtype:
+def _planned(config, tensors):
+    """The model that `config` describes, all its parameters known to be in the file before memory is taken for them."""
+    model = from_config(config | {"input_shape": None}, Sequential)
+    model.plan(config["input_shape"], dtype=config["dtype"], backend=config["backend"])
+    for leaf in model.leaves():
+        for declaration in leaf.declared:
+            _check(tensors, f"weights/{leaf.name}.{declaration.name}", declaration.shape, model.dtype)
+    return model
+
+
+def _check(tensors, name, shape, dtype):
+    if name not in tensors or tensors[name].shape != shape or tensors[name].dtype != dtype:
         raise CheckpointError(f"{name} is missing or of the wrong shape")
+
+
+def _fill(array, tensors, name):
+    _check(tensors, name, array.shape, array.dtype)
     array[...] = tensors[name]

@@ -20,7 +20,7 @@ def basic(sizes=(3, 2, 3), activation="linear", seed=0, dtype="float32", backend
 def stacked(
     sizes=(5, 4, 3, 2, 3, 4, 5),
     activation="tanh",
-    output_activation="linear",
+    output_activation=None,
     loss="mse",
     learning_rate=0.003,
     seed=0,
@@ -30,13 +30,16 @@ def stacked(
     """5-4-3-2-3-4-5, or any sizes: dense layers down to the narrowest and up again.
 
     `sizes` as one number a layer, the input first; given only the first half, such as (784, 100, 30), it is mirrored.
+    `output_activation` None takes what suits the loss: a sigmoid for "bce", else linear.
     """
-    sizes = [shapes.integer(size, "sizes") for size in sizes]
+    sizes = shapes.sizes(sizes, "sizes")
     if len(sizes) < 2:
         raise SettingError(f"sizes must name the input and at least one layer, got {sizes}")
     if sizes[-1] != sizes[0]:
         sizes = sizes + sizes[-2::-1]
     middle = len(sizes) // 2
+    if output_activation is None:
+        output_activation = "sigmoid" if loss == "bce" else "linear"
     layers = [Dense(size, activation) for size in sizes[1:-1]] + [Dense(sizes[-1], output_activation)]
     model = Autoencoder(layers[:middle], layers[middle:], (sizes[0],), seed, dtype, backend)
     model.compile(loss, Adam(learning_rate))
@@ -73,13 +76,15 @@ def convolutional(
 
     He initialisers before ReLU, Glorot before the sigmoid; Adam at `learning_rate`.
     """
-    filters = [shapes.integer(count, "filters") for count in filters]
-    if len(input_shape) != 3 or not filters:
-        raise SettingError(f"input_shape must be (H, W, C) and filters not empty, got {input_shape} and {filters}")
+    input_shape, filters = shapes.sizes(input_shape, "input_shape"), shapes.sizes(filters, "filters")
+    if len(input_shape) != 3:
+        raise SettingError(f"input_shape must be (H, W, C), got {input_shape}")
     H, W, C = input_shape
     factor = 2 ** (len(filters) - 1)
     if H % factor or W % factor:
-        raise SettingError(f"{H}x{W} cannot be halved {len(filters) - 1} times: pad to a multiple of {factor}")
+        raise SettingError(
+            f"{H}x{W} cannot be halved {len(filters) - 1} times: pad to a multiple of {factor}, or give fewer filters"
+        )
     encoder, decoder = [], []
     for count in filters[:-1]:
         encoder += [Conv2D(count, 3, activation=activation), MaxPooling2D(2)]

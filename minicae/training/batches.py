@@ -3,6 +3,8 @@
 Arrays may be memory maps of any size: what is read at a time is one batch, or one chunk while checking.
 """
 
+import copy
+
 import numpy as np
 
 from minicae import ops
@@ -40,6 +42,12 @@ class Images:
 
     def __len__(self):
         return len(self.values)
+
+    def part(self, rows: slice) -> "Images":
+        """Some of the samples, as a view."""
+        part = copy.copy(self)
+        part.values = self.values[rows]
+        return part
 
     def chunks(self):
         """The samples in order, as float64 or in their own kind, a bounded number at a time: (first index, array)."""

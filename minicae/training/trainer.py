@@ -8,6 +8,7 @@ import numpy as np
 from minicae import shapes
 from minicae.errors import DataError, DivergedError, SettingError, ShapeError
 from minicae.training.batches import Batches, Images
+from minicae.training.callbacks import Callback
 from minicae.training.history import History
 
 
@@ -39,6 +40,7 @@ class Trainer:
 
     def __init__(self, model, loss, optimizer, metrics=()):
         self.model, self.loss, self.optimizer, self.metrics = model, loss, optimizer, list(metrics)
+        self._last_good = None
         loss.backend = optimizer.backend = model.backend
         last = model.leaves()[-1:]
         self.fused = bool(last) and last[0].activation == "sigmoid" and getattr(loss, "from_logits", None) is False
@@ -50,12 +52,13 @@ class Trainer:
         reconstruction, dx_hat = self.loss.step(x_hat, target, self.fused)
         penalty = self.model.penalty
         if not np.isfinite(reconstruction + penalty):
-            raise DivergedError(
-                f"the loss is {reconstruction + penalty}{self._culprit()}: lower the learning rate, check the data"
-            )
+            raise self._diverged(f"the loss is {reconstruction + penalty}")
         self.model.backward_weights(dx_hat, self.fused)
         if not np.isfinite(self.model.kernels.sum_of_squares(self.model.parameters.gradients)):
-            raise DivergedError(f"a gradient is not finite{self._culprit()}: lower the learning rate, check the data")
+            raise self._diverged("a gradient is not finite")
+        if self._last_good is None:
+            self._last_good = self.model.parameters.values.copy()
+        self._last_good[...] = self.model.parameters.values
         self.optimizer.step(self.model.parameters)
         return reconstruction, penalty
 
@@ -68,13 +71,12 @@ class Trainer:
         self.fitting = True
         try:
             epochs, batch_size = shapes.integer(epochs, "epochs", 0), shapes.integer(batch_size, "batch_size")
-            x, y, validation = self._split(x, y, validation_data, validation_split)
             x, y = self.admit(x, y, "x", "y", allow_nonfinite)
-            if validation is not None:
-                validation = self.admit(*validation, "validation x", "validation y", allow_nonfinite)
+            x, y, validation = self._split(x, y, validation_data, validation_split, allow_nonfinite)
+            callbacks = _checked(callbacks)
             history = History(self.baseline(y if y is not None else x))
             batches = Batches(x, y, batch_size, self.model.rng if shuffle else None)
-            self._loop(batches, validation, epochs, batch_size, history, list(callbacks), verbose)
+            self._loop(batches, validation, epochs, batch_size, history, callbacks, verbose)
         finally:
             self.fitting = False
         return history
@@ -119,9 +121,7 @@ class Trainer:
                 try:
                     sums += np.multiply(self.step(x, target), len(x))
                 except DivergedError as error:
-                    error.message = (
-                        f"{title}, step {place + 1}: {error.message} (the weights are those before this step)"
-                    )
+                    error.message = f"{title}, step {place + 1}: {error.message} (the weights are the last good ones)"
                     raise
                 seen += len(x)
                 if bar is not None:
@@ -188,34 +188,56 @@ class Trainer:
                 self.loss.check_target(chunk)
         return x, y
 
-    def _split(self, x, y, validation_data, fraction):
+    def _split(self, x, y, validation_data, fraction, allow_nonfinite):
         """(x, y, validation pair or None): the last `fraction` of the samples is kept for validation."""
+        fraction = shapes.number(fraction, "validation_split", 0, 1, without=(1,))
         if validation_data is not None:
             pair = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data, None)
             if len(pair) != 2:
                 raise SettingError(f"validation_data must be an array or a pair (x, y), got {len(pair)} items")
-            return x, y, tuple(pair)
-        if not 0 <= fraction < 1:
-            raise SettingError(f"validation_split must be in 0..1 (1 excluded), got {fraction!r}")
+            return x, y, self.admit(*pair, "validation x", "validation y", allow_nonfinite)
         if not fraction:
             return x, y, None
-        x = np.asarray(x)
         cut = len(x) - int(len(x) * fraction)
-        held = x[cut:], None if y is None else y[cut:]
-        if not 0 < cut < len(x):
-            raise DataError(f"validation_split={fraction} of {len(x)} samples leaves nothing on one side")
-        return x[:cut], None if y is None else y[:cut], held
+        if cut == len(x):
+            raise DataError(f"validation_split={fraction:g} of {len(x)} samples leaves none for validation")
+        (x, held_x), (y, held_y) = (
+            (None, None) if images is None else (images.part(slice(cut)), images.part(slice(cut, None)))
+            for images in (x, y)
+        )
+        return x, y, (held_x, held_y)
+
+    def _diverged(self, what):
+        """The error to raise; if the last update itself was too large for the dtype, it is taken back."""
+        error = DivergedError(f"{what}{self._culprit()}: lower the learning rate, check the data")
+        values = self.model.parameters.values
+        if not np.isfinite(values).all() and self._last_good is not None:
+            values[...] = self._last_good
+        return error
 
     def _culprit(self):
-        """Where the first number that is not finite stands: a layer's name, or nothing."""
+        """Where the first number that is not finite stands, or else the largest output: the name of a layer."""
+        largest, text = 0.0, ""
         for leaf in self.model.leaves():
             y = leaf.saved.buffers.get("y")
-            if y is not None and not np.isfinite(y).all():
+            top = 0.0 if y is None else float(np.abs(y).max(initial=0.0))
+            if not np.isfinite(top):
                 return f", first in the output of {leaf.where}"
+            if top > largest:
+                largest, text = top, f"; the largest output, {top:.3g}, is that of {leaf.where}"
         for entry in self.model.parameters:
             if not np.isfinite(entry.gradient).all():
                 return f", first in the gradient of {entry.name}"
-        return ""
+        return text
+
+
+def _checked(callbacks):
+    """`callbacks` as a list; SettingError where one is none."""
+    callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise SettingError(f"callbacks must be objects of minicae.callbacks, got {callback!r}")
+    return callbacks
 
 
 def _bar(total, title, verbose):

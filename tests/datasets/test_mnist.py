@@ -117,7 +117,7 @@ def test_auto_takes_what_is_there(toy, tmp_path):
     only_test, whole = tmp_path / "only_test", tmp_path / "whole"
     put(only_test, arrays, "t10k")
     put(whole, arrays)
-    with pytest.warns(UserWarning, match="9,000 to train on and 1,000 to test on") as caught:
+    with pytest.warns(UserWarning, match="first 9,000 to train on and the last 1,000 to test on") as caught:
         train, _ = load_published(published, only_test, subset="auto")
     assert len(train[0]) == 9000
     assert len(caught) == 1

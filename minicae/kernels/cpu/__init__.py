@@ -20,6 +20,7 @@ from minicae.kernels.cpu.conv import (
     conv2d_transpose_forward,
 )
 from minicae.kernels.cpu.dense import dense_backward_input, dense_backward_weight, dense_forward
+from minicae.kernels.cpu.facts import facts as facts
 from minicae.kernels.cpu.loss import (
     bce_backward,
     bce_forward,

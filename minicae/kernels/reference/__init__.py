@@ -19,6 +19,7 @@ from minicae.kernels.reference.conv import (
     conv2d_transpose_forward,
 )
 from minicae.kernels.reference.dense import dense_backward_input, dense_backward_weight, dense_forward
+from minicae.kernels.reference.facts import facts as facts
 from minicae.kernels.reference.loss import (
     bce_backward,
     bce_forward,

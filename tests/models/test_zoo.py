@@ -1,0 +1,111 @@
+"""The ready networks: exactly the layers, shapes and counts that are promised, and defaults that train."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import minicae as mc
+from minicae import layers as L
+from minicae.errors import MinicaeError, SettingError
+
+SHAPES = [
+    *((28, 28, 64), (14, 14, 64), (14, 14, 128), (7, 7, 128), (7, 7, 256)),
+    *((7, 7, 128), (14, 14, 128), (14, 14, 64), (28, 28, 64), (28, 28, 1)),
+]
+KINDS = [
+    *(L.Conv2D, L.MaxPooling2D, L.Conv2D, L.MaxPooling2D, L.Conv2D),
+    *(L.Conv2D, L.UpSampling2D, L.Conv2D, L.UpSampling2D, L.Conv2D),
+]
+
+
+def parameters(model):
+    return sum(w.size for w in model.get_weights())
+
+
+@pytest.mark.parametrize("last_kernel, count", [(3, 739_073), (1, 738_561)])
+def test_the_convolutional_network_layer_by_layer(last_kernel, count):
+    with pytest.warns(UserWarning, match="overcomplete: the code has 12544 numbers and the input 784") as caught:
+        model = mc.zoo.convolutional(last_kernel=last_kernel)
+    assert caught[0].filename == __file__
+    assert [leaf.output_shape for leaf in model.leaves()] == SHAPES
+    assert [type(leaf) for leaf in model.leaves()] == KINDS
+    assert parameters(model) == model.parameters.values.size == count
+    assert model.encoder.output_shape == (7, 7, 256) and len(model.encoder.leaves()) == 5
+    assert model.leaves()[-1].activation == "sigmoid" and repr(model.loss) == "BinaryCrossEntropy()"
+
+
+def test_a_narrow_code():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = mc.zoo.convolutional(code=32, filters=(4, 8), interpolation="bilinear")
+    assert model.encoder.output_shape == (32,)
+    assert model.encode(np.zeros((2, 28, 28, 1))).shape == (2, 32)
+    assert [leaf.interpolation for leaf in model.leaves() if isinstance(leaf, L.UpSampling2D)] == ["bilinear"]
+
+
+def test_other_sizes_colours_and_losses():
+    model = mc.zoo.convolutional((12, 20, 3), (2, 4, 8), code=5, loss="mse")
+    assert model.output_shape == (12, 20, 3) and model.leaves()[-1].activation == "linear"
+    assert mc.zoo.convolutional((9, 7, 1), (2,), code=4).output_shape == (9, 7, 1)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"input_shape": (30, 28, 1)}, "30x28 cannot be halved 2 times: pad to a multiple of 4"),
+        ({"input_shape": (28, 28)}, r"must be \(H, W, C\)"),
+        ({"input_shape": 28}, r"must be \(H, W, C\)"),
+        ({"filters": ()}, "filters is empty"),
+        ({"filters": (4, 0)}, "filters must be at least 1"),
+        ({"code": 0}, "units must be at least 1"),
+        ({"interpolation": "cubic"}, "'nearest' or 'bilinear'"),
+        ({"loss": "crossentropy"}, "give one of mse, mae, bce"),
+        ({"activation": "swish"}, "there is no activation 'swish'"),
+        ({"seed": -1}, "seed must be at least 0"),
+        ({"dtype": "float16"}, "dtype must be"),
+    ],
+)
+def test_what_the_convolutional_network_refuses(options, message):
+    with pytest.raises(MinicaeError, match=message):
+        mc.zoo.convolutional(**({"filters": (2, 2, 2)} | options))
+
+
+def test_basic_and_stacked():
+    basic = mc.zoo.basic()
+    assert [leaf.units for leaf in basic.leaves()] == [2, 3] and parameters(basic) == 8 + 9
+    assert {leaf.activation for leaf in basic.leaves()} == {"linear"}
+    stacked = mc.zoo.stacked()
+    assert [leaf.units for leaf in stacked.leaves()] == [4, 3, 2, 3, 4, 5]
+    assert stacked.input_shape == (5,) and stacked.encoder.output_shape == (2,)
+    assert parameters(stacked) == 5 * 4 + 4 + 4 * 3 + 3 + 3 * 2 + 2 + 2 * 3 + 3 + 3 * 4 + 4 + 4 * 5 + 5
+    assert [leaf.activation for leaf in stacked.leaves()] == ["tanh"] * 5 + ["linear"]
+
+
+def test_half_the_sizes_are_mirrored():
+    mirrored = mc.zoo.stacked((784, 100, 30))
+    assert [leaf.units for leaf in mirrored.leaves()] == [100, 30, 100, 784]
+    assert mirrored.encoder.output_shape == (30,)
+    for sizes in ((5,), 5, (), (5, 0), (5, 2.5), "ab"):
+        with pytest.raises(SettingError, match="sizes"):
+            mc.zoo.stacked(sizes)
+
+
+@pytest.mark.parametrize("network", [mc.zoo.basic, mc.zoo.stacked])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_defaults_train(network, dtype, backend):
+    model = network(dtype=dtype, seed=2, backend=backend.__name__.split(".")[-1])
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 2)) @ rng.standard_normal((2, model.input_shape[0]))
+    history = model.fit(x, epochs=30, batch_size=10, verbose=0)
+    assert model.predict(x).dtype == dtype
+    assert history.history["loss"][-1] < 0.15 * history.baseline
+
+
+def test_the_convolutional_defaults_train():
+    model = mc.zoo.convolutional((8, 8, 1), (4, 8), code=8)
+    rows = np.random.default_rng(0).integers(0, 8, 256)
+    x = np.zeros((256, 8, 8, 1), np.float32)
+    x[np.arange(256), rows] = 1  # one white line an image
+    history = model.fit(x, epochs=25, batch_size=16, verbose=0)
+    assert history.history["loss"][-1] < 0.5 * history.baseline
