@@ -270,7 +270,11 @@ def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(run
     Path("taken").touch()
     for out in ("taken", "taken/below"):
         code, _, complaint = run("demo", "--images", 50, "--out", out)
-        assert code == 1 and complaint.count("\n") == 1 and complaint.startswith(f"minicae demo: --out {out} cannot be")
+        assert (
+            code == 1
+            and complaint.count("\n") == 1
+            and complaint.startswith(f"minicae demo: the folder {out} cannot be")
+        )
 
 
 def test_a_model_that_is_none(run):

@@ -127,7 +127,7 @@ class Layer(Configurable):
     def plan(self, input_shape, *, name=None, dtype="float32", backend="cpu") -> tuple:
         """The first half of `setup`: shapes and declarations, before memory is taken for parameters."""
         input_shape, dtype = shapes.sizes(input_shape, "input_shape"), ops.dtype_of(dtype)
-        kernels.backend(str(backend))
+        kernels.backend(backend)
         self.configure(name or type(self).__name__.lower(), dtype, backend)
         return self.connect(input_shape)
 

@@ -1,5 +1,6 @@
 """Training: forward, compare, backward, move, and around it the loop over epochs. `Trainer.step` is the definition."""
 
+import shutil
 import sys
 import time
 
@@ -246,4 +247,6 @@ def _bar(total, title, verbose):
         return None
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=title, unit="batch", leave=False, mininterval=0.1)
+    return tqdm(
+        total=total, desc=title, unit="batch", leave=False, mininterval=0.1, ncols=shutil.get_terminal_size().columns
+    )

@@ -11,6 +11,7 @@ backend empties it, whatever fails to load is compiled again, whatever fails to 
 import hashlib
 import os
 import pathlib
+import threading
 import warnings
 
 # GNU OpenMP's threads spin after a parallel region and take the cores from whatever runs next. The variable is read when
@@ -26,6 +27,10 @@ SERIAL_WORK = 40_000  # below so many elementary operations, waking the pool cos
 
 # Starts the threading layer. Code loaded from the cache, serial code too, calls into it by address and must find it there.
 numba.get_num_threads()
+
+# A parallel region lets other Python threads run. They must not enter a kernel meanwhile: all kernels share their scratch
+# memory, and Numba's workqueue layer ends the process when two threads launch at once.
+_one_at_a_time = threading.Lock()
 
 _HERE = pathlib.Path(__file__).parent
 _FINGERPRINT = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_HERE.glob("*.py")))).hexdigest()
@@ -88,6 +93,6 @@ class entry:
         self.parallel = _compiled(function, parallel=True)
 
     def __call__(self, work, *arguments):
-        if work > SERIAL_WORK and numba.get_num_threads() > 1:
-            return self.parallel(*arguments)
-        return self.serial(*arguments)
+        version = self.parallel if work > SERIAL_WORK and numba.get_num_threads() > 1 else self.serial
+        with _one_at_a_time:
+            return version(*arguments)

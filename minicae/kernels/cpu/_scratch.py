@@ -1,7 +1,7 @@
 """Working memory of the kernels: allocated once, grown when a call needs more, never freed.
 
-What lies in it lasts for one call of one entry and no longer. A compiled function keeps the interpreter's lock while it
-runs, so two Python threads cannot be inside kernels at once, and one area for each dtype is enough.
+What lies in it lasts for one call of one entry and no longer, and entries run one at a time, so one area for each dtype
+is enough for all Python threads.
 """
 
 import numba
