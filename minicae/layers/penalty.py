@@ -37,34 +37,31 @@ class _Penalty(Layer):
         return dy
 
 
-class L1Penalty(_Penalty):
+class _Norm(_Penalty):
+    """A sum over the code of each image, by the kernels called `_norm`."""
+
+    def __init__(self, weight=1e-4):
+        super().__init__(weight)
+
+    def charge(self, x):
+        per_image = self.buffer("per_image", (len(x),), np.float64)
+        getattr(self.kernels, f"{self._norm}_forward")(x, per_image)
+        return self.weight * float(per_image.mean())
+
+    def charge_gradient(self, x, dx):
+        getattr(self.kernels, f"{self._norm}_backward")(x, dx, self.weight / len(x))
+
+
+class L1Penalty(_Norm):
     """weight * mean over images of sum |x|: many numbers of the code become exactly zero."""
 
-    def __init__(self, weight=1e-4):
-        super().__init__(weight)
-
-    def charge(self, x):
-        per_image = self.buffer("per_image", (len(x),), np.float64)
-        self.kernels.l1_forward(x, per_image)
-        return self.weight * float(per_image.mean())
-
-    def charge_gradient(self, x, dx):
-        self.kernels.l1_backward(x, dx, self.weight / len(x))
+    _norm = "l1"
 
 
-class L2Penalty(_Penalty):
+class L2Penalty(_Norm):
     """weight * mean over images of sum x^2: the code stays small."""
 
-    def __init__(self, weight=1e-4):
-        super().__init__(weight)
-
-    def charge(self, x):
-        per_image = self.buffer("per_image", (len(x),), np.float64)
-        self.kernels.l2_forward(x, per_image)
-        return self.weight * float(per_image.mean())
-
-    def charge_gradient(self, x, dx):
-        self.kernels.l2_backward(x, dx, self.weight / len(x))
+    _norm = "l2"
 
 
 class KLSparsity(_Penalty):

@@ -43,49 +43,41 @@ class Reshape(_View):
         return tuple(target)
 
 
-class ZeroPadding2D(Layer):
+class _Frame(Layer):
+    """A frame of pixels added to the image, or taken from it: two kernels, each the adjoint of the other."""
+
+    def build(self, input_shape):
+        if len(input_shape) != 3:
+            raise ShapeError(f"{type(self).__name__} takes images (H, W, C), got {input_shape}")
+        H, W, C = input_shape
+        top, bottom, left, right = (self._sign * side for side in self._borders)
+        return H + top + bottom, W + left + right, C
+
+    def forward(self, x, training=False):
+        x = self.admit(x)
+        y = self.buffer("y", (x.shape[0], *self.output_shape))
+        (self.kernels.pad2d if self._sign > 0 else self.kernels.crop2d)(x, y, self._borders)
+        return y
+
+    def backward(self, dy):
+        dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
+        (self.kernels.crop2d if self._sign > 0 else self.kernels.pad2d)(dy, dx, self._borders)
+        return dx
+
+
+class ZeroPadding2D(_Frame):
     """Zeros around the image: one number, (vertical, horizontal) or (top, bottom, left, right), in pixels."""
+
+    _sign = 1
 
     def __init__(self, padding=1):
         self.padding, self._borders = padding, shapes.borders(padding, "padding")
 
-    def build(self, input_shape):
-        if len(input_shape) != 3:
-            raise ShapeError(f"ZeroPadding2D takes images (H, W, C), got {input_shape}")
-        top, bottom, left, right = self._borders
-        return input_shape[0] + top + bottom, input_shape[1] + left + right, input_shape[2]
 
-    def forward(self, x, training=False):
-        x = self.admit(x)
-        y = self.buffer("y", (x.shape[0], *self.output_shape))
-        self.kernels.pad2d(x, y, self._borders)
-        return y
-
-    def backward(self, dy):
-        dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
-        self.kernels.crop2d(dy, dx, self._borders)
-        return dx
-
-
-class Cropping2D(Layer):
+class Cropping2D(_Frame):
     """The image without its borders: one number, (vertical, horizontal) or (top, bottom, left, right), in pixels."""
+
+    _sign = -1
 
     def __init__(self, cropping=1):
         self.cropping, self._borders = cropping, shapes.borders(cropping, "cropping")
-
-    def build(self, input_shape):
-        if len(input_shape) != 3:
-            raise ShapeError(f"Cropping2D takes images (H, W, C), got {input_shape}")
-        top, bottom, left, right = self._borders
-        return input_shape[0] - top - bottom, input_shape[1] - left - right, input_shape[2]
-
-    def forward(self, x, training=False):
-        x = self.admit(x)
-        y = self.buffer("y", (x.shape[0], *self.output_shape))
-        self.kernels.crop2d(x, y, self._borders)
-        return y
-
-    def backward(self, dy):
-        dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
-        self.kernels.pad2d(dy, dx, self._borders)
-        return dx
