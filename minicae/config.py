@@ -19,7 +19,11 @@ class Configurable:
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        Configurable._known[cls.__name__] = cls
+        known = Configurable._known.get(cls.__name__)
+        if known is None or not known.__module__.startswith(
+            "minicae."
+        ):  # a user's class never takes a name from minicae
+            Configurable._known[cls.__name__] = cls
 
     @classmethod
     def argument_names(cls) -> list[str]:
@@ -28,20 +32,34 @@ class Configurable:
 
     def config(self) -> dict:
         """{"class": name, argument: value, ...}, made of what JSON can hold."""
-        return {"class": type(self).__name__} | {
-            name: _plain(getattr(self, name)) for name in type(self).argument_names()
-        }
+        kept = {}
+        for name in type(self).argument_names():
+            if not hasattr(self, name):
+                kind = type(self).__name__
+                raise SettingError(f"{kind} must keep its argument {name!r} as self.{name}, or it cannot be saved")
+            kept[name] = _plain(getattr(self, name))
+        return {"class": type(self).__name__} | kept
 
     def __repr__(self):
         parts, by_name = [], False
         for name, parameter in inspect.signature(type(self)).parameters.items():
-            value = _native(getattr(self, name))
+            value = _native(getattr(self, name, _NOT_KEPT))
             if parameter.default is not parameter.empty and _same(value, parameter.default):
                 by_name = True
                 continue
             named = by_name or parameter.kind is parameter.KEYWORD_ONLY
             parts.append(f"{name}={value!r}" if named else repr(value))
         return f"{type(self).__name__}({', '.join(parts)})"
+
+
+class _NotKept:
+    """Stands in a `repr` for an argument that the object did not keep."""
+
+    def __repr__(self):
+        return "?"
+
+
+_NOT_KEPT = _NotKept()
 
 
 def _same(value, default):
@@ -52,7 +70,7 @@ def _native(value):
     """`value` with NumPy's numbers turned into Python's."""
     if isinstance(value, (list, tuple)):
         return type(value)(_native(item) for item in value)
-    return value.item() if isinstance(value, np.generic) else value
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
 def _plain(value):

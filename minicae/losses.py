@@ -44,9 +44,9 @@ class Loss(Configurable):
 
     def step(self, y, target, fused=False) -> tuple[float, np.ndarray]:
         """As a call, unchecked; `fused` gives the gradient before the sigmoid that made y."""
-        dy = self._buffer("dy", y)
+        value, dy = float(self._costs(y, target).mean()), self._buffer("dy", y)
         getattr(kernels.backend(self.backend), f"{self._kernel}_backward")(y, target, dy, self._scale(y) / len(y))
-        return float(self._costs(y, target).mean()), dy
+        return value, dy
 
     def check_target(self, target) -> None:
         """DataError for targets that this loss cannot be computed for."""
@@ -81,7 +81,7 @@ class Loss(Configurable):
     def _buffer(self, name, like):
         held = self._memory.buffers.get(name)
         if held is None or len(held) < len(like) or held.shape[1:] != like.shape[1:] or held.dtype != like.dtype:
-            held = self._memory.buffers[name] = np.empty_like(like)
+            held = self._memory.buffers[name] = np.empty(like.shape, like.dtype)
         return held[: len(like)]
 
     def __getstate__(self):
@@ -132,6 +132,14 @@ class BinaryCrossEntropy(Loss):
         dy = self._buffer("dy", y)
         kernels.backend(self.backend).mse_backward(y, target, dy, self._scale(y) / len(y) / 2)
         return float(self._costs(y, target).mean()), dy
+
+    def _costs(self, y, target):
+        if not self.from_logits and y.size and (y.min() < 0 or y.max() > 1):
+            raise DataError(
+                f"{self!r} needs outputs in 0..1, got {y.min():.4g} to {y.max():.4g}: end the model with a sigmoid, or use"
+                " loss='bce_logits'"
+            )
+        return super()._costs(y, target)
 
     def check_target(self, target):
         low, high = float(target.min()), float(target.max())

@@ -34,3 +34,13 @@ def get(metric):
     if callable(metric):
         return getattr(metric, "__name__", type(metric).__name__), metric
     raise SettingError(f"there is no metric {metric!r}: give one of {', '.join(NAMES)} or a function of (y, target)")
+
+
+def get_all(metrics):
+    """[(name, function), ...] of one metric or of a list; SettingError where two have one name, or a name of the loss's."""
+    found = [get(metric) for metric in (metrics if isinstance(metrics, (list, tuple)) else [metrics])]
+    names = ["loss", "reconstruction", "penalty", *(name for name, _ in found)]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise SettingError(f"two metrics are called {name!r}: give the functions names of their own")
+    return found

@@ -19,7 +19,7 @@ DTYPES = {"float32": np.dtype("float32"), "float64": np.dtype("float64")}
 def dtype_of(value) -> np.dtype:
     """float32 or float64 as a dtype; SettingError for anything else."""
     try:
-        dtype = np.dtype(value)
+        dtype = None if value is None else np.dtype(value)
     except TypeError:
         dtype = None
     if dtype not in DTYPES.values():
@@ -35,13 +35,12 @@ def admit(x, dtype=None, name: str = "x") -> np.ndarray:
     """
     if isinstance(x, np.ma.MaskedArray):
         raise DataError(f"{name} is a masked array: fill it first, for instance {name}.filled(0)")
-    if not isinstance(x, np.ndarray):
-        if hasattr(x, "toarray"):
-            raise DataError(f"{name} is a sparse matrix: give {name}.toarray()")
-        try:
-            x = np.asarray(x)
-        except ValueError as error:
-            raise DataError(f"{name} is no array: {error}") from None
+    if hasattr(x, "toarray"):
+        raise DataError(f"{name} is a sparse matrix: give {name}.toarray()")
+    try:
+        x = np.asarray(x)
+    except Exception as error:  # whatever the object's own conversion raises
+        raise DataError(f"{name} is no array: {error}") from None
     if x.dtype == np.uint8:
         raise DataError(f"{name} is uint8, 0 to 255: give {name}.astype('float32') / 255")
     if x.dtype.kind not in "fiub":
@@ -184,6 +183,8 @@ def dense_forward(x, w, b=None, *, activation="linear", alpha=None, backend="cpu
     x = admit(x)
     w = admit(w, x.dtype, "w")
     _rank(op, 2, x=x, w=w)
+    if not w.size:
+        raise ShapeError(f"{op}: w is empty", x=x, w=w)
     _equal(op, x.shape[1], len(w), f"x has C={x.shape[1]} columns, w expects C={len(w)}", x=x, w=w)
     b = _bias(op, b, w.shape[1], x.dtype)
     y = _output(op, out, (len(x), w.shape[1]), x.dtype, x, w, b)

@@ -51,6 +51,7 @@ def sizes(value, name: str) -> tuple[int, ...]:
 
 def pair(value, name: str, least: int = 1) -> tuple[int, int]:
     """`value` as (height, width): one number counts for both."""
+    value = value.tolist() if hasattr(value, "tolist") else value
     if not isinstance(value, (tuple, list)):
         value = (value, value)
     if len(value) != 2:
@@ -60,6 +61,7 @@ def pair(value, name: str, least: int = 1) -> tuple[int, int]:
 
 def borders(value, name: str) -> tuple[int, int, int, int]:
     """`value` as (top, bottom, left, right): one number, (vertical, horizontal), all four, or ((t, b), (l, r))."""
+    value = value.tolist() if hasattr(value, "tolist") else value
     if not isinstance(value, (tuple, list)):
         value = (value,) * 4
     elif len(value) == 2 and all(isinstance(side, (tuple, list)) and len(side) == 2 for side in value):

@@ -36,6 +36,8 @@ def load_arrays(path: str | os.PathLike, split: bool = True) -> Data:
     arrays = _read(path)
     if "x_train" in arrays and "x_test" in arrays:
         train, test = (_samples(path, arrays[name]) for name in ("x_train", "x_test"))
+        if train.shape[1:] != test.shape[1:]:
+            raise DatasetError(f"{path}: x_train has samples of {train.shape[1:]}, x_test of {test.shape[1:]}")
         return Data(train, test, _labels(arrays.get("y_test"), test))
     if not {"x", "x_train", "arr_0"} & arrays.keys() and len(arrays) > 1:
         raise DatasetError(f"{path} holds {', '.join(arrays)}: call the samples x, x_train or arr_0")

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from minicae.errors import DataError, SettingError
+from minicae import ops, shapes
+from minicae.errors import DataError, SettingError, ShapeError
 from minicae.layers.base import Layer
 from minicae.layers.chain import Chain
 from minicae.losses import Loss
@@ -95,8 +96,11 @@ def gradcheck(subject, x, y=None, *, tolerance=TOLERANCE, samples=100, seed=0, t
     training : whether `forward` runs in training mode; noise is drawn once and held still
     backend : backend of the copy; None keeps the subject's
     """
-    rng = np.random.default_rng([seed, 2**34])  # a stream of its own: g must not repeat an x drawn from the same seed
-    x = np.array(x, np.float64)
+    rng = np.random.default_rng(
+        [shapes.integer(seed, "seed", 0), 2**34]
+    )  # a stream of its own: g must not repeat an x drawn from the same seed
+    samples, tolerance = shapes.integer(samples, "samples"), shapes.number(tolerance, "tolerance", 0)
+    x = ops.admit(x, np.dtype("float64")).copy()
     if not x.size or not np.isfinite(x).all():
         raise DataError(f"gradcheck needs a batch of finite numbers, got {x.shape} with {np.isfinite(x).sum()} finite")
     if isinstance(subject, Loss):
@@ -113,7 +117,8 @@ def gradcheck(subject, x, y=None, *, tolerance=TOLERANCE, samples=100, seed=0, t
 
     trainer = getattr(model, "trainer", None)
     if y is not None and trainer is not None:
-        y = np.array(y, np.float64)
+        y = ops.admit(y, np.dtype("float64"), "y")
+        trainer.loss.check_target(y)
         weights, upstream = np.append(np.full(len(x), 1 / len(x)), 1.0), trainer.loss.step(forward(), y)[1]
 
         def values():
@@ -126,7 +131,10 @@ def gradcheck(subject, x, y=None, *, tolerance=TOLERANCE, samples=100, seed=0, t
             return np.append(forward(), model.penalty)
 
     forward()
-    dx = model.backward(upstream).copy()
+    dx = model.backward(upstream)
+    if not isinstance(dx, np.ndarray) or dx.shape != x.shape:
+        raise ShapeError(f"backward must give dx of the shape of x, {x.shape}, got {getattr(dx, 'shape', dx)}")
+    dx = dx.copy()
     gradients = [entry.gradient.copy() for entry in model.parameters]
     check = _Checker(values, weights, tolerance, samples, rng)
     report = Report(repr(subject), tolerance, [check("x", x, dx)])
@@ -159,6 +167,10 @@ def _in_float64(subject, input_shape, backend):
     model.setup(input_shape, name=name, dtype="float64", backend=backend or subject.backend)
     for entry, (_, value) in zip(model.parameters, held):
         entry.value[...] = value
+    if not held:  # biases begin at 0, where ReLU has its kink and black pixels stay
+        for place, entry in enumerate(model.parameters):
+            if not entry.value.any():
+                entry.value[...] = 0.1 * np.random.default_rng(place).standard_normal(entry.value.shape)
     for leaf, arrays in zip(model.leaves(), states):
         for name, array in arrays.items():
             leaf.states[name][...] = array

@@ -7,6 +7,8 @@ from minicae.layers.base import Layer
 class _Elementwise(Layer):
     """y = act(x); the slope comes from y."""
 
+    takes_preactivation = True
+
     def build(self, input_shape):
         self._act, self._alpha = self._named()
         self.activation = self._act
@@ -21,6 +23,7 @@ class _Elementwise(Layer):
 
     def backward(self, dy, preactivation=False):
         """dx for dy; with `preactivation`, dy is already the gradient before the activation."""
+        dy = self.admit_gradient(dy)
         if not preactivation:
             self.kernels.activation_backward(dy, self.saved.y, dy, self._act, self._alpha)
         return dy
@@ -102,6 +105,7 @@ class Softmax(Layer):
         return y
 
     def backward(self, dy):
+        dy = self.admit_gradient(dy)
         dx = self.buffer("dx", dy.shape)
         self.kernels.softmax_backward(dy, self.saved.y, dx)
         return dx

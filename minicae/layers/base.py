@@ -23,7 +23,7 @@ from minicae.parameters import Declaration, Parameters
 class Memory(threading.local):
     """What a layer holds for one thread: buffers by name, and references to what backward will read."""
 
-    y = None
+    count = None  # images of the last forward pass
 
     def __init__(self):
         self.buffers = {}
@@ -36,6 +36,7 @@ class Layer(Configurable):
     dtype = np.dtype("float32")
     backend = "cpu"
     activation = None  # the name of the activation that ends the layer, where there is one
+    takes_preactivation = False  # whether `backward` takes a gradient from before that activation
     input_shape = None
     output_shape = None
     parameters = None  # of the outermost layer only: the flat vectors of all
@@ -164,6 +165,7 @@ class Layer(Configurable):
     def admit(self, x) -> np.ndarray:
         """x if it is what the layer was built for; converted where it can be; otherwise an error that names the layer."""
         if type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self.input_shape and x.flags.carray:
+            self.saved.count = x.shape[0]
             return x
         try:
             x = ops.admit(x, self.dtype)
@@ -174,16 +176,20 @@ class Layer(Configurable):
                 raise ShapeError(f"x must have the shape (N, {wanted}), got {x.shape}", x=x)
         except MinicaeError as error:
             raise error.within(self.where) from None
+        self.saved.count = x.shape[0]
         return x
 
-    def admit_gradient(self, dy, y) -> np.ndarray:
-        """dy as the outermost layer takes it: checked against y, and copied, because backward overwrites it."""
+    def admit_gradient(self, dy) -> np.ndarray:
+        """dy as `backward` takes it: the outermost layer checks it, and copies it because `backward` overwrites it."""
+        if self.parameters is None:
+            return dy
         try:
             dy = ops.admit(dy, self.dtype, "dy")
-            if y is None:
+            if self.saved.count is None:
                 raise ShapeError("backward needs a forward pass before it", dy=dy)
-            if dy.shape != y.shape:
-                raise ShapeError("dy must have the shape of the output y", dy=dy, y=y)
+            if dy.shape != (self.saved.count, *self.output_shape):
+                wanted = ", ".join(map(str, (self.saved.count, *self.output_shape)))
+                raise ShapeError(f"dy must have the shape of the output, ({wanted}), got {dy.shape}")
         except MinicaeError as error:
             raise error.within(self.where) from None
         own = self.buffer("dy", dy.shape)
@@ -191,8 +197,8 @@ class Layer(Configurable):
         return own
 
     def __getstate__(self):
-        """What a copy takes along: everything but buffers and modules."""
-        return {key: value for key, value in self.__dict__.items() if key not in ("_memory", "_kernels")}
+        """What a copy takes along: everything but buffers, modules, and the mark of the chain that holds it."""
+        return {key: value for key, value in self.__dict__.items() if key not in ("_memory", "_kernels", "_held")}
 
     def __setstate__(self, state):
         """A copy's weights are views again, into the copy's own vectors."""

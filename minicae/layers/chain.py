@@ -19,9 +19,23 @@ class Chain(Layer):
         for place, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
                 raise SettingError(f"layers[{place}] must be a layer of minicae, got {layer!r}")
-            if layer.__dict__.get("_held"):
+            if layer.__dict__.get("_held") or any(layer is other for other in self.layers[:place]):
                 raise SettingError(f"layers[{place}] {layer!r} is already part of a model: make a new one")
-            layer._held = True
+            if layer.parameters is not None:
+                raise SettingError(
+                    f"layers[{place}] {layer!r} is built, with weights of its own, which would be lost: make a new one,"
+                    " and give it the weights with set_weights"
+                )
+        self.hold(True)
+
+    def hold(self, held: bool) -> None:
+        """Mark the layers as part of this chain, or let them go."""
+        for layer in self.layers:
+            layer._held = held
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self.hold(True)
 
     def leaves(self):
         return [leaf for layer in self.layers for leaf in layer.leaves()]
@@ -63,7 +77,6 @@ class Chain(Layer):
         y = self.admit(x)
         for layer in self.layers:
             y = layer.forward(y, training)
-        self.saved.y = y
         return y
 
     def backward(self, dy, preactivation=False):
@@ -78,13 +91,14 @@ class Chain(Layer):
         self._backward(dy, preactivation, first, weights_only=True)
 
     def _backward(self, dy, preactivation, first, weights_only=False):
-        if self.parameters is not None:
-            dy = self.admit_gradient(dy, self.saved.y)
+        dy = self.admit_gradient(dy)
         for place in range(len(self.layers) - 1, first - 1, -1):
             layer = self.layers[place]
             verb = layer.backward_weights if weights_only and place == first else layer.backward
-            dy = verb(dy, True) if preactivation else verb(dy)
-            preactivation = False
+            if preactivation and layer.leaves():
+                dy, preactivation = verb(dy, True), False
+            else:
+                dy = verb(dy)
         for layer in self.layers:
             layer.settle()
         return dy

@@ -11,6 +11,8 @@ class Linear(Layer):
     No pre-activation is kept: the slope of every activation follows from y.
     """
 
+    takes_preactivation = True
+
     def __init__(self, activation, use_bias, kernel_initializer, bias_initializer):
         self.activation = activation
         self.use_bias = use_bias
@@ -42,6 +44,7 @@ class Linear(Layer):
 
     def backward(self, dy, preactivation=False):
         """dx for dy; with `preactivation`, dy is already the gradient before the activation."""
+        dy = self.admit_gradient(dy)
         self.backward_weights(dy, preactivation)
         dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
         self.apply_adjoint(dy, dx)
@@ -49,6 +52,7 @@ class Linear(Layer):
 
     def backward_weights(self, dy, preactivation=False):
         """The gradients of w and b; dy becomes the gradient before the activation."""
+        dy = self.admit_gradient(dy)
         saved = self.saved
         if not preactivation and self._act != "linear":
             self.kernels.activation_backward(dy, saved.y, dy, self._act, self._alpha)

@@ -32,6 +32,7 @@ class _Random(Layer):
         return y
 
     def backward(self, dy):
+        dy = self.admit_gradient(dy)
         if not self.saved.training:
             return dy
         dx = self.buffer("dx", dy.shape)
@@ -86,6 +87,7 @@ class GaussianNoise(_Random):
         self.kernels.gaussian_noise_forward(x, noise, y, self.stddev)
 
     def backward(self, dy):
+        dy = self.admit_gradient(dy)
         return dy
 
 

@@ -56,6 +56,7 @@ class BatchNormalization(Layer):
         return y
 
     def backward(self, dy):
+        dy = self.admit_gradient(dy)
         saved = self.saved
         dx = self.buffer("dx", dy.shape)
         gradients = self.dgamma, self.dbeta

@@ -30,6 +30,7 @@ class _Penalty(Layer):
         return x
 
     def backward(self, dy):
+        dy = self.admit_gradient(dy)
         if len(dy):
             own = self.buffer("own", dy.shape)
             self.charge_gradient(self.saved.x, own)

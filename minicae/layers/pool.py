@@ -53,6 +53,7 @@ class MaxPooling2D(_Pooling):
         return y
 
     def backward(self, dy):
+        dy = self.admit_gradient(dy)
         dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
         self.kernels.maxpool2d_backward(dy, self.saved.argmax, dx, *self._settings)
         return dx
@@ -78,6 +79,7 @@ class AveragePooling2D(_Pooling):
         return y
 
     def backward(self, dy):
+        dy = self.admit_gradient(dy)
         dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
         self.kernels.avgpool2d_backward(dy, dx, *self._settings, self.count_padding)
         return dx

@@ -47,6 +47,7 @@ class GaussianSampling(Layer):
         return z
 
     def backward(self, dy):
+        dy = self.admit_gradient(dy)
         saved = self.saved
         dx, own = self.buffer("dx", saved.x.shape), self.buffer("own", saved.x.shape)
         noise = self.buffer("noise", dy.shape)

@@ -13,6 +13,7 @@ class _View(Layer):
         return x.reshape(len(x), *self.output_shape)
 
     def backward(self, dy):
+        dy = self.admit_gradient(dy)
         return dy.reshape(dy.shape[0], *self.input_shape)
 
 
@@ -60,6 +61,7 @@ class _Frame(Layer):
         return y
 
     def backward(self, dy):
+        dy = self.admit_gradient(dy)
         dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
         (self.kernels.crop2d if self._sign > 0 else self.kernels.pad2d)(dy, dx, self._borders)
         return dx

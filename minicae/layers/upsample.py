@@ -46,6 +46,7 @@ class UpSampling2D(Layer):
         return y
 
     def backward(self, dy):
+        dy = self.admit_gradient(dy)
         dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
         if self.interpolation == "nearest":
             self.kernels.upsample_nearest_backward(dy, dx, self._size)

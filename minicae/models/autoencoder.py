@@ -29,10 +29,16 @@ class Autoencoder(Sequential):
     def __init__(self, encoder, decoder, input_shape=None, seed=0, dtype="float32", backend="cpu"):
         parts = [part if isinstance(part, Sequential) else Sequential(part) for part in (encoder, decoder)]
         self.encoder, self.decoder = parts
-        super().__init__(parts, input_shape, seed, dtype, backend)
+        try:
+            super().__init__(parts, input_shape, seed, dtype, backend)
+        except BaseException:
+            for given, part in zip((encoder, decoder), parts):
+                part.hold(part is given)
+            raise
 
     def names(self):
-        return ["encoder", "decoder"]
+        inside = "" if self.name == type(self).__name__.lower() else f"{self.name}."
+        return [f"{inside}encoder", f"{inside}decoder"]
 
     def _parts(self):
         return {part: [layer.config() for layer in getattr(self, part).layers] for part in ("encoder", "decoder")}
@@ -76,7 +82,7 @@ class Autoencoder(Sequential):
         if per not in ("sample", "pixel"):
             raise SettingError(f"per must be 'sample' or 'pixel', got {per!r}")
         error = np.square(self.reconstruct(x, batch_size) - np.asarray(x, self.dtype))
-        return error if per == "pixel" else error.reshape(len(error), -1).mean(1)
+        return error if per == "pixel" else error.mean(tuple(range(1, error.ndim)))
 
     def sample(self, n, seed=0) -> np.ndarray:
         """n reconstructions (n, *input_shape) of codes drawn from the standard normal: what a variational decoder expects."""

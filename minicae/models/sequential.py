@@ -1,5 +1,7 @@
 """A chain of layers with the verbs that people use: compile, fit, evaluate, predict, summary, save."""
 
+import warnings
+
 import numpy as np
 
 from minicae import losses, metrics, ops, optimizers, shapes
@@ -7,7 +9,7 @@ from minicae.config import from_config
 from minicae.errors import CheckpointError, SettingError, ShapeError
 from minicae.inspection.summary import summarize
 from minicae.layers.chain import Chain
-from minicae.metrics import get as get_metric
+from minicae.metrics import get_all as get_metrics
 from minicae.training import checkpoint
 from minicae.training.batches import Images
 from minicae.training.history import History
@@ -33,7 +35,11 @@ class Sequential(Chain):
         self.epochs = 0
         self.stop_training = False
         if input_shape is not None:
-            self.setup(input_shape, dtype=dtype, backend=backend, seed=self.seed)
+            try:
+                self.setup(input_shape, dtype=dtype, backend=backend, seed=self.seed)
+            except BaseException:
+                self.hold(False)  # the layers can be used again
+                raise
 
     def materialize(self, seed):
         super().materialize(seed)
@@ -43,7 +49,7 @@ class Sequential(Chain):
         return f"{type(self).__name__}([{', '.join(map(repr, self.layers))}])"
 
     def config(self):
-        shape = None if self.input_shape is None else list(self.input_shape)
+        shape = None if self.parameters is None else list(self.input_shape)  # a part of a model is built by it
         settings = {"input_shape": shape, "seed": self.seed, "dtype": self.dtype.name, "backend": self.backend}
         return {"class": type(self).__name__, **self._parts(), **settings}
 
@@ -61,6 +67,10 @@ class Sequential(Chain):
     def set_weights(self, weights) -> None:
         """Put arrays, in the order and shapes of `get_weights`, in the place of all parameters."""
         entries = self._entries()
+        if not isinstance(weights, (list, tuple)):
+            raise SettingError(
+                f"weights must be a list of arrays, as get_weights gives it, got {type(weights).__name__}"
+            )
         weights = [ops.admit(array, self.dtype, "weights") for array in weights]
         if len(weights) != len(entries):
             raise ShapeError(f"the model has {len(entries)} arrays of weights, got {len(weights)}")
@@ -69,6 +79,8 @@ class Sequential(Chain):
                 raise ShapeError(f"{entry.name} has the shape {entry.value.shape}, got {array.shape}")
         for entry, array in zip(entries, weights):
             entry.value[...] = array
+        if self.trainer is not None:
+            self.trainer.forget()
 
     def _entries(self):
         if self.parameters is None:
@@ -93,9 +105,11 @@ class Sequential(Chain):
     def compile(self, loss="mse", optimizer="adam", metrics=()) -> None:
         """Choose the loss ("mse" "mae" "bce" "bce_logits"), the optimizer ("adam" ...) and metrics, by name or as objects."""
         self._entries()
-        self.trainer = Trainer(
-            self, losses.get(loss), optimizers.get(optimizer), [get_metric(metric) for metric in metrics]
-        )
+        optimizer = optimizers.get(optimizer)
+        if getattr(optimizer, "model", self) is not self:
+            raise SettingError(f"{optimizer!r} already serves another model, whose moments it keeps: make a new one")
+        self.trainer = Trainer(self, losses.get(loss), optimizer, get_metrics(metrics))
+        optimizer.model = self
 
     def fit(
         self,
@@ -186,6 +200,8 @@ class Sequential(Chain):
             optimizer = self.trainer.optimizer
             tensors |= {f"optimizer/{name}": array for name, array in optimizer.state.items()}
             names = [name for name, function in self.trainer.metrics if metrics.NAMES.get(name) is function]
+            if len(names) < len(self.trainer.metrics):
+                warnings.warn("metrics given as functions are not saved: compile again after load", stacklevel=2)
             header["training"] = {
                 "loss": self.trainer.loss.config(),
                 "optimizer": optimizer.config(),

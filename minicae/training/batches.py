@@ -59,9 +59,9 @@ class Images:
         """DataError that counts the NaNs and infinities and names the first. Returns self."""
         if self.values.dtype.kind != "f":
             return self
-        bad, where = 0, None
+        bad, where, largest = 0, None, np.finfo(self.dtype).max
         for first, chunk in self.chunks():
-            finite = np.isfinite(chunk)
+            finite = np.abs(chunk) <= largest  # false for a NaN, and for what the model's dtype cannot hold
             if not finite.all():
                 if where is None:
                     place = np.argwhere(~finite)[0]
@@ -70,7 +70,7 @@ class Images:
         if bad:
             raise DataError(
                 f"{self.name} holds {bad} values that are not finite, the first at {where}:"
-                " clean it (np.nan_to_num), or pass allow_nonfinite=True"
+                " clean it (np.nan_to_num); fit and predict also take allow_nonfinite=True"
             )
         return self
 

@@ -1,5 +1,6 @@
 """Training: forward, compare, backward, move, and around it the loop over epochs. `Trainer.step` is the definition."""
 
+import copy
 import shutil
 import sys
 import time
@@ -40,16 +41,17 @@ class Trainer:
     """
 
     def __init__(self, model, loss, optimizer, metrics=()):
-        self.model, self.loss, self.optimizer, self.metrics = model, loss, optimizer, list(metrics)
-        self._last_good = None
-        loss.backend = optimizer.backend = model.backend
-        last = model.leaves()[-1:]
-        self.fused = bool(last) and last[0].activation == "sigmoid" and getattr(loss, "from_logits", None) is False
+        self.model, self.loss, self.optimizer, self.metrics = model, copy.copy(loss), optimizer, list(metrics)
+        self._last_good = self._output = None
+        self.loss.backend = optimizer.backend = model.backend
+        last = next(reversed(model.leaves()), None)
+        ends_in_sigmoid = last is not None and last.takes_preactivation and last.activation == "sigmoid"
+        self.fused = ends_in_sigmoid and getattr(loss, "from_logits", None) is False
         self.fitting = False
 
     def step(self, x, target) -> tuple[float, float]:
         """One update: forward, compare, backward, move. Returns (reconstruction, penalty); their sum is the objective."""
-        x_hat = self.model.forward(x, training=True)
+        x_hat = self._output = self.model.forward(x, training=True)
         reconstruction, dx_hat = self.loss.step(x_hat, target, self.fused)
         penalty = self.model.penalty
         if not np.isfinite(reconstruction + penalty):
@@ -75,6 +77,7 @@ class Trainer:
             x, y = self.admit(x, y, "x", "y", allow_nonfinite)
             x, y, validation = self._split(x, y, validation_data, validation_split, allow_nonfinite)
             callbacks = _checked(callbacks)
+            self.forget()
             history = History(self.baseline(y if y is not None else x))
             batches = Batches(x, y, batch_size, self.model.rng if shuffle else None)
             self._loop(batches, validation, epochs, batch_size, history, callbacks, verbose)
@@ -100,11 +103,8 @@ class Trainer:
                 history.append(model.epochs, logs)
                 if verbose:
                     print(history.line(model.epochs - len(history.epoch) + epochs), flush=True)
-                    if (
-                        len(history.epoch) == 1
-                        and history.baseline
-                        and logs["reconstruction"] >= 0.98 * history.baseline
-                    ):
+                    reached = logs.get("val_reconstruction", self._late)
+                    if len(history.epoch) == 1 and history.baseline and reached >= 0.98 * history.baseline:
                         print("  no better than the mean image yet: if this stays, the model has collapsed", flush=True)
                 for callback in callbacks:
                     callback.on_epoch_end(model.epochs, logs)
@@ -116,15 +116,21 @@ class Trainer:
 
     def _epoch(self, batches, title, verbose):
         sums, seen, shown = np.zeros(2), 0, 0.0
+        watched = dict.fromkeys((name for name, _ in self.metrics), 0.0)
+        late = []  # the second half of the epoch: what has been reached, without the way there
         bar = _bar(len(batches), title, verbose)
         try:
             for place, (x, target) in enumerate(batches):
                 try:
-                    sums += np.multiply(self.step(x, target), len(x))
+                    losses = self.step(x, target)
                 except DivergedError as error:
-                    error.message = f"{title}, step {place + 1}: {error.message} (the weights are the last good ones)"
+                    error.message = f"{title}, step {place + 1}: {error.message} (the weights are those of the last step whose loss and gradient were finite)"
                     raise
+                sums += np.multiply(losses, len(x))
                 seen += len(x)
+                late += [losses[0]] if 2 * place >= len(batches) - 1 else []
+                for name, metric in self.metrics:
+                    watched[name] += float(_measured(name, metric, self.loss.to_data(self._output), target).sum())
                 if bar is not None:
                     bar.update()
                     if time.perf_counter() - shown > 0.2:
@@ -136,7 +142,9 @@ class Trainer:
             if bar is not None:
                 bar.close()
         reconstruction, penalty = (sums / seen).tolist()
-        return {"loss": reconstruction + penalty, "reconstruction": reconstruction, "penalty": penalty}
+        self._late = float(np.mean(late))
+        logs = {"loss": reconstruction + penalty, "reconstruction": reconstruction, "penalty": penalty}
+        return logs | {name: total / seen for name, total in watched.items()}
 
     def evaluate(self, x: Images, y: Images | None, batch_size: int) -> Scores:
         """Loss, its parts and the metrics over all samples. Costs are kept image by image, so batches leave no trace."""
@@ -151,7 +159,7 @@ class Trainer:
             costs[rows] = self.loss.per_image(x_hat, target)
             penalty += self.model.penalty * len(batch)
             for name, metric in self.metrics:
-                values[name][rows] = metric(self.loss.to_data(x_hat), target)
+                values[name][rows] = _measured(name, metric, self.loss.to_data(x_hat), target)
         parts = {"reconstruction": float(costs.mean()), "penalty": penalty / n}
         parts = {"loss": sum(parts.values())} | parts
         return Scores(parts | {name: float(numbers.mean()) for name, numbers in values.items()})
@@ -209,12 +217,15 @@ class Trainer:
         return x, y, (held_x, held_y)
 
     def _diverged(self, what):
-        """The error to raise; if the last update itself was too large for the dtype, it is taken back."""
+        """The error to raise. The last update, which led here, is taken back."""
         error = DivergedError(f"{what}{self._culprit()}: lower the learning rate, check the data")
-        values = self.model.parameters.values
-        if not np.isfinite(values).all() and self._last_good is not None:
-            values[...] = self._last_good
+        if self._last_good is not None:
+            self.model.parameters.values[...] = self._last_good
         return error
+
+    def forget(self) -> None:
+        """The weights were set from outside: what was good before them is no longer of use."""
+        self._last_good = None
 
     def _culprit(self):
         """Where the first number that is not finite stands, or else the largest output: the name of a layer."""
@@ -230,6 +241,14 @@ class Trainer:
             if not np.isfinite(entry.gradient).all():
                 return f", first in the gradient of {entry.name}"
         return text
+
+
+def _measured(name, metric, y, target):
+    """The metric's numbers, one an image; SettingError where it gives something else."""
+    numbers = np.asarray(metric(y, target))
+    if numbers.shape != (len(y),):
+        raise SettingError(f"the metric {name} must give one number an image, ({len(y)},), got {numbers.shape}")
+    return numbers
 
 
 def _checked(callbacks):

@@ -171,7 +171,7 @@ def test_history_and_the_parts_of_the_loss():
     history = m.fit(vectors(), epochs=3, batch_size=8, validation_data=vectors(7, 1), verbose=0)
     logs = history.history
     assert set(logs) == {
-        *("loss", "reconstruction", "penalty", "learning_rate", "seconds"),
+        *("loss", "reconstruction", "penalty", "mae", "learning_rate", "seconds"),
         *("val_loss", "val_reconstruction", "val_penalty", "val_mae"),
     }
     assert all(len(values) == 3 for values in logs.values()) and history.epoch == [1, 2, 3]

@@ -8,6 +8,7 @@ The disk cache can be wrong or broken in ways that Numba does not notice, so it 
 backend empties it, whatever fails to load is compiled again, whatever fails to save is a warning.
 """
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -54,14 +55,21 @@ class _SafeCache(FunctionCache):
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:
-            warnings.warn(f"minicae: damaged kernel cache ignored ({type(error).__name__}: {error})", RuntimeWarning)
+            warnings.warn(f"minicae: damaged kernel cache emptied ({type(error).__name__}: {error})", RuntimeWarning)
+            self._empty()
             return None
 
     def save_overload(self, sig, data):
         try:
             super().save_overload(sig, data)
         except Exception as error:
+            self._empty()
             warnings.warn(f"minicae: compiled kernel not cached ({type(error).__name__}: {error})", RuntimeWarning)
+
+    def _empty(self):
+        """Forget what is on disk for this function, so that the next run writes it anew."""
+        with contextlib.suppress(Exception):
+            self.flush()
 
 
 def _compiled(function, parallel):

@@ -97,9 +97,11 @@ def _divergence(mean, rho):
 @entry
 def _divergence_backward(mean, dz, rho, scale):
     N, D = dz.shape
+    low, high = mean.dtype.type(CLIP), mean.dtype.type(1 - CLIP)
     for n in prange(N):
         for d in range(D):
-            dz[n, d] = scale / N * ((1 - rho) / (1 - mean[d]) - rho / mean[d])
+            inside = low < mean[d] < high
+            dz[n, d] = scale / N * ((1 - rho) / (1 - mean[d]) - rho / mean[d]) if inside else 0.0
 
 
 @entry

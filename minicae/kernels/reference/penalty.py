@@ -11,6 +11,8 @@ import numpy as np
 from minicae.kernels.reference.activation import _bend, _slope
 from minicae.kernels.reference.loss import _sum_per_image
 
+_CLIP = 1e-7  # how near to 0 and 1 a mean activation may come
+
 
 def l1_forward(z, per_image):
     """per_image[n] = sum of |z|.
@@ -78,13 +80,15 @@ def kl_sparsity_forward(z, mean, rho):
     -------
     float
     """
-    mean[...] = np.clip(z.mean(axis=0), 1e-7, 1 - 1e-7)
+    mean[...] = np.clip(z.mean(axis=0), _CLIP, 1 - _CLIP)
     m = mean.astype(np.float64)
     return float((rho * np.log(rho / m) + (1 - rho) * np.log((1 - rho) / (1 - m))).sum())
 
 
 def kl_sparsity_backward(mean, dz, rho, scale):
-    """dz[n, j] = scale / N * ((1 - rho) / (1 - mean[j]) - rho / mean[j]): every image is told the same.
+    """dz[n, j] = scale / N * ((1 - rho) / (1 - mean[j]) - rho / mean[j]), 0 where the mean was clipped.
+
+    Every image is told the same.
 
     Parameters
     ----------
@@ -95,7 +99,8 @@ def kl_sparsity_backward(mean, dz, rho, scale):
     scale : float
         What the objective multiplies the returned sum with.
     """
-    dz[...] = scale / len(dz) * ((1 - rho) / (1 - mean) - rho / mean)
+    clipped = (mean <= mean.dtype.type(_CLIP)) | (mean >= mean.dtype.type(1 - _CLIP))
+    dz[...] = np.where(clipped, 0, scale / len(dz) * ((1 - rho) / (1 - mean) - rho / mean))
 
 
 def contractive_forward(y, w, per_image, activation, alpha):
