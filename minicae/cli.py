@@ -88,11 +88,8 @@ def train(arguments):
         data = data._replace(train=data.train.reshape(len(data.train), -1), test=data.test.reshape(len(data.test), -1))
         C = data.train.shape[1]
         usual = known["sizes"].default
-        if usual[0] != C:  # basic: one layer down; stacked: two
-            usual = (
-                C,
-                *((100, 30) if C > 100 else (-(-C // 2), -(-C // 4)))[: 2 if arguments.model == "stacked" else 1],
-            )
+        if arguments.model == "stacked" and usual[0] != C:
+            usual = (C, 100, 30) if C > 100 else (C, -(-C // 2), -(-C // 4))
         if settings.setdefault("sizes", usual)[0] != C:
             raise SettingError(
                 f"--sizes must begin with {C}, the data are {_kind(data.train)}: got {settings['sizes']}"

@@ -124,7 +124,8 @@ class Trainer:
                 try:
                     losses = self.step(x, target)
                 except DivergedError as error:
-                    error.message = f"{title}, step {place + 1}: {error.message} (the weights are those of the last step whose loss and gradient were finite)"
+                    kept = "the weights are those of the last step whose loss and gradient were finite"
+                    error.message = f"{title}, step {place + 1}: {error.message} ({kept})"
                     raise
                 sums += np.multiply(losses, len(x))
                 seen += len(x)
