@@ -20,9 +20,8 @@ class Configurable:
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
         known = Configurable._known.get(cls.__name__)
-        if known is None or not known.__module__.startswith(
-            "minicae."
-        ):  # a user's class never takes a name from minicae
+        ours = known is not None and known.__module__.startswith("minicae.")
+        if not ours:  # a user's class never takes a name from minicae
             Configurable._known[cls.__name__] = cls
 
     @classmethod

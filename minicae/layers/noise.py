@@ -87,8 +87,7 @@ class GaussianNoise(_Random):
         self.kernels.gaussian_noise_forward(x, noise, y, self.stddev)
 
     def backward(self, dy):
-        dy = self.admit_gradient(dy)
-        return dy
+        return self.admit_gradient(dy)
 
 
 class SaltAndPepperNoise(_Random):
