@@ -94,6 +94,18 @@ def _bias(op, b, size, dtype):
     return b
 
 
+def check_algorithm(algorithm, kernel, strides, dilation):
+    """ "auto", "im2col" or "winograd"; SettingError for anything else, and for winograd where the sizes are not its own."""
+    if algorithm not in ("auto", "im2col", "winograd"):
+        raise SettingError(f"algorithm must be 'auto', 'im2col' or 'winograd', got {algorithm!r}")
+    if algorithm == "winograd" and not (kernel == (3, 3) and strides == dilation == (1, 1)):
+        raise SettingError(
+            f"algorithm='winograd' is for 3x3 kernels at stride 1 and dilation 1, got kernel {kernel}, strides {strides},"
+            f" dilation {dilation}: take 'auto' or 'im2col'"
+        )
+    return algorithm
+
+
 class _Window:
     """strides, padding and dilation of one call, resolved for an image of (height, width)."""
 
@@ -102,6 +114,11 @@ class _Window:
         self.padding = shapes.resolve_padding(padding, height, width, kernel, self.strides, self.dilation)
         self.out = shapes.window_output(height, width, kernel, self.strides, self.padding, self.dilation)
         self.settings = self.strides, self.padding, self.dilation
+
+    def algorithm(self, backend, x_shape, w_shape, dtype, wanted):
+        """The kernels' name for the algorithm that is wanted."""
+        check_algorithm(wanted, w_shape[:2], self.strides, self.dilation)
+        return _backend(backend).conv2d_algorithm(x_shape, w_shape, *self.settings, dtype, wanted)
 
 
 def _convolution(op, x, w):
@@ -114,11 +131,23 @@ def _convolution(op, x, w):
 
 
 def conv2d_forward(
-    x, w, b=None, *, stride=1, padding="same", dilation=1, activation="linear", alpha=None, backend="cpu", out=None
+    x,
+    w,
+    b=None,
+    *,
+    stride=1,
+    padding="same",
+    dilation=1,
+    activation="linear",
+    alpha=None,
+    algorithm="im2col",
+    backend="cpu",
+    out=None,
 ) -> np.ndarray:
     """y (N, OH, OW, F) = act(x * w + b): x (N, H, W, C), w (KH, KW, C, F), b (F,) or None.
 
     `padding` is "same", "valid" or pixels (top, bottom, left, right); `out` is written if given, else y is new.
+    `algorithm` is "im2col", "winograd" (3x3 kernels at stride 1, float32; elsewhere float64 is done directly) or "auto".
     """
     op = "conv2d_forward"
     x, w = _convolution(op, x, w)
@@ -127,11 +156,14 @@ def conv2d_forward(
     window = _Window(*x.shape[1:3], (KH, KW), stride, padding, dilation)
     b = _bias(op, b, F, x.dtype)
     y = _output(op, out, (len(x), *window.out, F), x.dtype, x, w, b)
-    _backend(backend).conv2d_forward(x, w, b, y, *window.settings, *activation_of(activation, alpha))
+    algorithm = window.algorithm(backend, x.shape[1:], w.shape, x.dtype, algorithm)
+    _backend(backend).conv2d_forward(x, w, b, y, *window.settings, *activation_of(activation, alpha), algorithm)
     return y
 
 
-def conv2d_backward_input(dpre, w, input_size, *, stride=1, padding="same", dilation=1, backend="cpu", out=None):
+def conv2d_backward_input(
+    dpre, w, input_size, *, stride=1, padding="same", dilation=1, algorithm="im2col", backend="cpu", out=None
+) -> np.ndarray:
     """dx (N, H, W, C), with input_size = (H, W): the adjoint of the convolution applied to dpre (N, OH, OW, F)."""
     op = "conv2d_backward_input"
     dpre, w = _convolution(op, dpre, w)
@@ -140,11 +172,14 @@ def conv2d_backward_input(dpre, w, input_size, *, stride=1, padding="same", dila
     window = _Window(H, W, (KH, KW), stride, padding, dilation)
     _equal(op, dpre.shape[1:], (*window.out, F), f"dpre must be (N, {window.out}, {F}) for this input", dpre=dpre, w=w)
     dx = _output(op, out, (len(dpre), H, W, C), dpre.dtype, dpre, w)
-    _backend(backend).conv2d_backward_input(dpre, w, dx, *window.settings)
+    algorithm = window.algorithm(backend, (H, W, C), w.shape, dpre.dtype, algorithm)
+    _backend(backend).conv2d_backward_input(dpre, w, dx, *window.settings, algorithm)
     return dx
 
 
-def conv2d_backward_weight(x, dpre, kernel_size, *, stride=1, padding="same", dilation=1, backend="cpu"):
+def conv2d_backward_weight(
+    x, dpre, kernel_size, *, stride=1, padding="same", dilation=1, algorithm="im2col", backend="cpu"
+) -> tuple[np.ndarray, np.ndarray]:
     """(dw (KH, KW, C, F), db (F,)) of a convolution of x (N, H, W, C) with gradient dpre (N, OH, OW, F)."""
     op = "conv2d_backward_weight"
     x = admit(x)
@@ -155,7 +190,8 @@ def conv2d_backward_weight(x, dpre, kernel_size, *, stride=1, padding="same", di
     _equal(op, dpre.shape[:3], (len(x), *window.out), f"dpre must be (N, {window.out}, F)", x=x, dpre=dpre)
     dw = np.empty((*kernel, x.shape[3], dpre.shape[3]), x.dtype)
     db = np.empty(dpre.shape[3], x.dtype)
-    _backend(backend).conv2d_backward_weight(x, dpre, dw, db, *window.settings)
+    algorithm = window.algorithm(backend, x.shape[1:], dw.shape, x.dtype, algorithm)
+    _backend(backend).conv2d_backward_weight(x, dpre, dw, db, *window.settings, algorithm)
     return dw, db
 
 
@@ -196,7 +232,7 @@ def maxpool2d_forward(x, window=2, *, stride=None, padding="valid", backend="cpu
     """(y (N, OH, OW, C), argmax): argmax is the place p * PW + q of each maximum in its window, the first of equals."""
     x, window, place = _pooling("maxpool2d_forward", x, window, stride, padding)
     y = np.empty((len(x), *place.out, x.shape[3]), x.dtype)
-    argmax = np.empty(y.shape, np.int32)
+    argmax = np.empty(y.shape, np.uint8 if window[0] * window[1] <= 256 else np.int32)
     _backend(backend).maxpool2d_forward(x, y, argmax, window, *place.settings[:2])
     return y, argmax
 

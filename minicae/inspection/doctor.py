@@ -100,21 +100,24 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
         return np.full(shape, np.nan, dtype)
 
     x, w, table = (4, 36, 36, 8), (3, 3, 8, 6), (64, 48)
-    for *how, (OH, OW) in (
-        ((1, 1), (1, 1, 1, 1), (1, 1), (36, 36)),
-        ((2, 3), (0, 1, 2, 2), (2, 1), (17, 13)),
+    plain = (1, 1), (1, 1, 1, 1), (1, 1), (36, 36)
+    for algorithm, *how, (OH, OW) in (
+        ("im2col", *plain),
+        ("winograd(2x2)", *plain),
+        ("winograd(4x4)", *plain),
+        ("im2col", (2, 3), (0, 1, 2, 2), (2, 1), (17, 13)),
     ):
         y = 4, OH, OW, 6
-        yield "conv2d_algorithm", x, w, *how, np.dtype("float32")
-        yield "conv2d_forward", whole(*x), whole(*w), whole(6), blank(*y), *how, "relu", 0.0
-        yield "conv2d_backward_input", whole(*y), whole(*w), blank(*x), *how
-        yield "conv2d_backward_weight", whole(*x), whole(*y), blank(*w), blank(6), *how
-        yield "conv2d_transpose_forward", whole(*y), whole(*w), whole(8), blank(*x), *how, "relu", 0.0
-        yield "conv2d_transpose_backward_input", whole(*x), whole(*w), blank(*y), *how
-        yield "conv2d_transpose_backward_weight", whole(*y), whole(*x), blank(*w), blank(8), *how
+        yield "conv2d_algorithm", x[1:], w, *how, np.dtype("float32"), "auto"
+        yield "conv2d_forward", whole(*x), whole(*w), whole(6), blank(*y), *how, "relu", 0.0, algorithm
+        yield "conv2d_backward_input", whole(*y), whole(*w), blank(*x), *how, algorithm, (whole(*x), "relu", 0.0)
+        yield "conv2d_backward_weight", whole(*x), whole(*y), blank(*w), blank(6), *how, algorithm
+        yield "conv2d_transpose_forward", whole(*y), whole(*w), whole(8), blank(*x), *how, "relu", 0.0, algorithm
+        yield "conv2d_transpose_backward_input", whole(*x), whole(*w), blank(*y), *how, algorithm
+        yield "conv2d_transpose_backward_weight", whole(*y), whole(*x), blank(*w), blank(8), *how, algorithm
     for *how, (OH, OW) in (((2, 2), (2, 2), (0, 0, 0, 0), (18, 18)), ((3, 2), (1, 2), (1, 1, 1, 0), (36, 18))):
         y = 4, OH, OW, 8
-        image, argmax = whole(*x), np.zeros(y, np.int32)
+        image, argmax = whole(*x), np.zeros(y, np.uint8)
         yield "maxpool2d_forward", image, blank(*y), argmax, *how
         reference.maxpool2d_forward(image, blank(*y), argmax, *how)
         yield "maxpool2d_backward", whole(*y), argmax, blank(*x), *how

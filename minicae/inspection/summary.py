@@ -26,7 +26,7 @@ def summarize(model) -> str:
                 f"{leaf.flops / 1e6:.3f}" if leaf.flops else "",
                 _bytes(memory),
                 seen,
-                getattr(leaf, "algorithm", ""),
+                getattr(leaf, "chosen", ""),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -7,11 +7,8 @@ from minicae.layers.base import Layer
 class _Elementwise(Layer):
     """y = act(x); the slope comes from y."""
 
-    takes_preactivation = True
-
     def build(self, input_shape):
-        self._act, self._alpha = self._named()
-        self.activation = self._act
+        self._act, self._alpha = self.slope = self._named()
         self.flops = shapes.count(input_shape)
         return input_shape
 

@@ -35,8 +35,8 @@ class Layer(Configurable):
     name = "layer"
     dtype = np.dtype("float32")
     backend = "cpu"
-    activation = None  # the name of the activation that ends the layer, where there is one
-    takes_preactivation = False  # whether `backward` takes a gradient from before that activation
+    slope = None  # (activation, alpha) that ends the layer, if `backward(dy, preactivation=True)` leaves its slope out
+    bends = False  # whether `backward(dy, through=slope)` multiplies dx by the slope of the layer in front, told from x
     input_shape = None
     output_shape = None
     parameters = None  # of the outermost layer only: the flat vectors of all

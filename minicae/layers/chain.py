@@ -75,7 +75,7 @@ class Chain(Layer):
 
     def forward(self, x, training=False):
         y = self.admit(x)
-        for layer in self.layers:
+        for layer in self._order():
             y = layer.forward(y, training)
         return y
 
@@ -85,20 +85,33 @@ class Chain(Layer):
 
     def backward_weights(self, dy, preactivation=False):
         """As `backward`, without dx: layers before the first that has weights are left out."""
-        first = next(
-            (place for place, layer in enumerate(self.layers) if any(leaf.declared for leaf in layer.leaves())), 0
-        )
+        first = next((place for place, layer in enumerate(self._order()) if layer.declared), 0)
         self._backward(dy, preactivation, first, weights_only=True)
 
     def _backward(self, dy, preactivation, first, weights_only=False):
         dy = self.admit_gradient(dy)
-        for place in range(len(self.layers) - 1, first - 1, -1):
-            layer = self.layers[place]
-            verb = layer.backward_weights if weights_only and place == first else layer.backward
-            if preactivation and layer.leaves():
-                dy, preactivation = verb(dy, True), False
-            else:
-                dy = verb(dy)
-        for layer in self.layers:
+        order = self._order()
+        for place in range(len(order) - 1, first - 1, -1):
+            layer = order[place]
+            told = {"preactivation": True} if preactivation else {}
+            if weights_only and place == first:
+                layer.backward_weights(dy, **told)
+                break
+            # Where a layer can, it multiplies dx by the slope of the activation in front, while dx is at hand.
+            slope = order[place - 1].slope if place and layer.bends else None
+            preactivation = slope is not None
+            if preactivation:
+                told["through"] = slope
+            dy = layer.backward(dy, **told)
+        for layer in order:
             layer.settle()
         return dy
+
+    def _order(self):
+        """The simple layers in the order in which they run, those of chains within this chain among them."""
+        order = self.__dict__.get("_layers_in_order")
+        if order is None:
+            order = self._layers_in_order = [
+                leaf for layer in self.layers for leaf in (layer._order() if isinstance(layer, Chain) else [layer])
+            ]
+        return order

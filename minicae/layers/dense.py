@@ -34,8 +34,8 @@ class Dense(Linear):
     def apply(self, x, y):
         self.kernels.dense_forward(x, self.w, self.b, y, self._act, self._alpha)
 
-    def apply_adjoint(self, dpre, dx):
-        self.kernels.dense_backward_input(dpre, self.w, dx)
+    def apply_adjoint(self, dpre, dx, through):
+        self.kernels.dense_backward_input(dpre, self.w, dx, through)
 
     def weight_gradient(self, x, dpre):
         self.kernels.dense_backward_weight(x, dpre, self.dw, self.db)

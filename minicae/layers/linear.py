@@ -11,14 +11,14 @@ class Linear(Layer):
     No pre-activation is kept: the slope of every activation follows from y.
     """
 
-    takes_preactivation = True
+    bends = True
 
     def __init__(self, activation, use_bias, kernel_initializer, bias_initializer):
         self.activation = activation
         self.use_bias = use_bias
         self.kernel_initializer = kernel_initializer
         self.bias_initializer = bias_initializer
-        self._act, self._alpha = ops.activation_of(activation, None)
+        self._act, self._alpha = self.slope = ops.activation_of(activation, None)
         if not isinstance(use_bias, bool):
             raise SettingError(f"use_bias must be True or False, got {use_bias!r}")
         if kernel_initializer is not None:
@@ -42,12 +42,15 @@ class Linear(Layer):
         self.apply(x, y)
         return y
 
-    def backward(self, dy, preactivation=False):
-        """dx for dy; with `preactivation`, dy is already the gradient before the activation."""
+    def backward(self, dy, preactivation=False, through=None):
+        """dx for dy; with `preactivation`, dy is already the gradient before the activation.
+
+        `through` = (activation, alpha) says that x is the output of that activation: dx is multiplied by its slope.
+        """
         dy = self.admit_gradient(dy)
         self.backward_weights(dy, preactivation)
         dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
-        self.apply_adjoint(dy, dx)
+        self.apply_adjoint(dy, dx, through and (self.saved.x, *through))
         return dx
 
     def backward_weights(self, dy, preactivation=False):

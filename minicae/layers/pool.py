@@ -10,6 +10,8 @@ from minicae.layers.base import Layer
 class _Pooling(Layer):
     """A window moved over each channel: (N, H, W, C) to (N, OH, OW, C)."""
 
+    bends = True
+
     def __init__(self, pool_size=2, strides=None, padding="valid"):
         self.pool_size, self._window = pool_size, shapes.pair(pool_size, "pool_size")
         self.strides = strides
@@ -48,14 +50,17 @@ class MaxPooling2D(_Pooling):
         x = self.admit(x)
         shape = (x.shape[0], *self.output_shape)
         y = self.buffer("y", shape)
-        self.saved.argmax = self.buffer("argmax", shape, np.int32)
+        few = self._window[0] * self._window[1] <= 256
+        self.saved.y, self.saved.argmax = y, self.buffer("argmax", shape, np.uint8 if few else np.int32)
         self.kernels.maxpool2d_forward(x, y, self.saved.argmax, *self._settings)
         return y
 
-    def backward(self, dy):
+    def backward(self, dy, through=None):
+        """dx for dy; `through` as in `Linear.backward`. Its slope at a maximum follows from y, which is that maximum."""
         dy = self.admit_gradient(dy)
         dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
-        self.kernels.maxpool2d_backward(dy, self.saved.argmax, dx, *self._settings)
+        through = through and (self.saved.y, *through)
+        self.kernels.maxpool2d_backward(dy, self.saved.argmax, dx, *self._settings, through)
         return dx
 
 
@@ -74,12 +79,15 @@ class AveragePooling2D(_Pooling):
 
     def forward(self, x, training=False):
         x = self.admit(x)
+        self.saved.x = x
         y = self.buffer("y", (x.shape[0], *self.output_shape))
         self.kernels.avgpool2d_forward(x, y, *self._settings, self.count_padding)
         return y
 
-    def backward(self, dy):
+    def backward(self, dy, through=None):
+        """dx for dy; `through` as in `Linear.backward`."""
         dy = self.admit_gradient(dy)
         dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
-        self.kernels.avgpool2d_backward(dy, dx, *self._settings, self.count_padding)
+        through = through and (self.saved.x, *through)
+        self.kernels.avgpool2d_backward(dy, dx, *self._settings, self.count_padding, through)
         return dx

@@ -18,6 +18,8 @@ class UpSampling2D(Layer):
         True maps the corner pixels' centres onto each other
     """
 
+    bends = True
+
     def __init__(self, size=2, interpolation="nearest", align_corners=False):
         self.size, self._size = size, shapes.pair(size, "size")
         self.interpolation = ops.check_interpolation(interpolation, align_corners)
@@ -37,7 +39,7 @@ class UpSampling2D(Layer):
         return out
 
     def forward(self, x, training=False):
-        x = self.admit(x)
+        x = self.saved.x = self.admit(x)
         y = self.buffer("y", (x.shape[0], *self.output_shape))
         if self.interpolation == "nearest":
             self.kernels.upsample_nearest_forward(x, y, self._size)
@@ -45,11 +47,13 @@ class UpSampling2D(Layer):
             self.kernels.upsample_bilinear_forward(x, y, self.align_corners)
         return y
 
-    def backward(self, dy):
+    def backward(self, dy, through=None):
+        """dx for dy; `through` as in `Linear.backward`."""
         dy = self.admit_gradient(dy)
         dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
+        through = through and (self.saved.x, *through)
         if self.interpolation == "nearest":
-            self.kernels.upsample_nearest_backward(dy, dx, self._size)
+            self.kernels.upsample_nearest_backward(dy, dx, self._size, through)
         else:
-            self.kernels.upsample_bilinear_backward(dy, dx, self.align_corners)
+            self.kernels.upsample_bilinear_backward(dy, dx, self.align_corners, through)
         return dx

@@ -45,7 +45,7 @@ class Trainer:
         self._last_good = self._output = None
         self.loss.backend = optimizer.backend = model.backend
         last = next(reversed(model.leaves()), None)
-        ends_in_sigmoid = last is not None and last.takes_preactivation and last.activation == "sigmoid"
+        ends_in_sigmoid = last is not None and last.slope is not None and last.slope[0] == "sigmoid"
         self.fused = ends_in_sigmoid and getattr(loss, "from_logits", None) is False
         self.fitting = False
 

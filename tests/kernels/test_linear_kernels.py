@@ -189,5 +189,7 @@ def test_a_nan_stays_visible(backend, activation, dtype):
 
 
 def test_the_algorithm_has_a_name(backend):
-    name = backend.conv2d_algorithm((1, 8, 8, 2), (3, 3, 2, 4), (1, 1), (1, 1, 1, 1), (1, 1), np.dtype("f4"))
-    assert isinstance(name, str) and name
+    sizes = (8, 8, 2), (3, 3, 2, 4), (1, 1), (1, 1, 1, 1), (1, 1)
+    for wanted, name in ("auto", "im2col"), ("im2col", "im2col"), ("winograd", "winograd(4x4)"):
+        assert backend.conv2d_algorithm(*sizes, np.dtype("f4"), wanted) == name
+        assert backend.conv2d_algorithm(*sizes, np.dtype("f8"), wanted) == "im2col"

@@ -1,5 +1,7 @@
 """Pooling and upsampling: equal to the definition bit for bit, adjoint, and right in the corners."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,9 +15,9 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 NO_PADDING = (0, 0, 0, 0)
 
 
-def maxpool2d(backend, x, dy, *pool):
+def maxpool2d(backend, x, dy, *pool, places=np.uint8):
     """y, argmax, dx."""
-    y, argmax, dx = blank(dy.shape, x.dtype), np.full(dy.shape, -7, np.int32), blank(x.shape, x.dtype)
+    y, argmax, dx = blank(dy.shape, x.dtype), np.full(dy.shape, 77, places), blank(x.shape, x.dtype)
     backend.maxpool2d_forward(x, y, argmax, *pool)
     backend.maxpool2d_backward(dy, argmax, dx, *pool)
     return y, argmax, dx
@@ -43,8 +45,8 @@ def test_maxpool2d_is_exact(backend, case):
     """With few different values there are many ties: argmax has to be the first in every one."""
     want_y, want_argmax = naive.maxpool2d(case.x, case.dy.shape, *case.settings)
     want_dx = naive.maxpool2d_gradient(case.x, case.dy, *case.settings)
-    for dtype in DTYPES:
-        y, argmax, dx = maxpool2d(backend, *cast(dtype, case.x, case.dy), *case.settings)
+    for dtype, places in itertools.product(DTYPES, (np.uint8, np.int32)):
+        y, argmax, dx = maxpool2d(backend, *cast(dtype, case.x, case.dy), *case.settings, places=places)
         assert np.array_equal(y, want_y)
         assert np.array_equal(argmax, want_argmax)
         assert np.array_equal(dx, want_dx)
@@ -195,7 +197,7 @@ def test_a_nan_wins_its_windows_and_no_others(backend, dtype):
 def test_an_image_of_minus_infinities_stays_inside_its_arrays(backend, dtype):
     """No pixel is larger than the padding, yet backward must write to the image only."""
     x, dy = np.full((1, 3, 3, 1), -np.inf, dtype), np.ones((1, 2, 2, 1), dtype)
-    y, argmax = blank(dy.shape, dtype), np.zeros(dy.shape, np.int32)
+    y, argmax = blank(dy.shape, dtype), np.zeros(dy.shape, np.uint8)
     backend.maxpool2d_forward(x, y, argmax, (3, 3), (2, 2), (1, 1, 1, 1))
     assert np.all(y == -np.inf)
     guarded = np.full(9 + 200, 5, dtype)
@@ -225,9 +227,67 @@ def test_bilinear_by_hand(backend, dtype):
 
 
 @both_dtypes
+def test_a_window_of_more_than_256_places(backend, dtype):
+    x = np.zeros((1, 17, 17, 2), dtype)
+    x[0, 16, 15, 0] = x[0, 16, 16, 1] = 1
+    dy = np.array([2, 3], dtype).reshape(1, 1, 1, 2)
+    _, argmax, dx = maxpool2d(backend, x, dy, (17, 17), (17, 17), NO_PADDING, places=np.int32)
+    assert argmax.ravel().tolist() == [287, 288]
+    assert np.array_equal(dx, x * dy)
+
+
+@both_dtypes
+@pytest.mark.parametrize("activation", naive.ACTIVATIONS)
+@pytest.mark.parametrize("C", [1, 3, 17, 64])
+@pytest.mark.parametrize("N, H, W", [(2, 5, 7), (3, 25, 28)])
+def test_backward_through_the_activation_in_front(backend, N, H, W, C, activation, dtype):
+    """The adjoint, and then the slope at the pixel, as if the activation's own kernel had run afterwards."""
+    rng = np.random.default_rng(C)
+    act, alpha, eps = naive.ACTIVATIONS[activation], 0.5, np.finfo(dtype).eps
+    before = act(rng.permuted(np.linspace(-2, 3, N * H * W * C)).reshape(N, H, W, C) + 1e-30j, alpha)
+    x, slope = before.real.astype(dtype), before.imag / 1e-30
+
+    def compare(kernel, y_shape, *arguments, first=None):
+        (dy,) = cast(dtype, integers(rng, *y_shape))
+        plain, got = blank(x.shape, dtype), blank(x.shape, dtype)
+        argmax = () if first is None else (first[1],)
+        kernel(dy, *argmax, plain, *arguments)
+        kernel(dy, *argmax, got, *arguments, through=(x if first is None else first[0], activation, alpha))
+        assert_close(got, plain * slope, 16 * eps * (1 + np.abs(plain)))
+        assert activation != "relu" or np.array_equal(got, plain * (x > 0))
+
+    for window, strides, padding in ((2, 2), (2, 2), NO_PADDING), ((3, 2), (1, 2), (1, 1, 0, 1)):
+        OH, OW = (
+            (size + pad - w) // s + 1 for size, pad, w, s in zip((H, W), (padding[0] * 2, padding[3]), window, strides)
+        )
+        y, argmax = blank((N, OH, OW, C), dtype), np.zeros((N, OH, OW, C), np.uint8)
+        backend.maxpool2d_forward(x, y, argmax, window, strides, padding)
+        compare(backend.maxpool2d_backward, y.shape, window, strides, padding, first=(y, argmax))
+        compare(backend.avgpool2d_backward, y.shape, window, strides, padding, False)
+    compare(backend.upsample_nearest_backward, (N, 2 * H, 3 * W, C), (2, 3))
+    compare(backend.upsample_bilinear_backward, (N, 2 * H, 2 * W, C), False)
+    compare(backend.upsample_bilinear_backward, (N, H + 3, W - 1, C), True)
+
+
+@both_dtypes
+@pytest.mark.parametrize("C", [3, 20])
+def test_backward_through_an_activation_keeps_a_nan(backend, C, dtype):
+    """Also where the slope is 0: it is a factor, not a mask."""
+    x, dy, dx = np.zeros((1, 4, 6, C), dtype), np.ones((1, 2, 3, C), dtype), blank((1, 4, 6, C), dtype)
+    dy[0, 1, 2, 1] = np.nan
+    through = (x, "relu", 0.0)
+    for count_padding in (True, False):
+        backend.avgpool2d_backward(dy, dx, (2, 2), (2, 2), NO_PADDING, count_padding, through)
+        assert np.argwhere(np.isnan(dx)).tolist() == [[0, h, w, 1] for h in (2, 3) for w in (4, 5)]
+    y, argmax = np.zeros(dy.shape, dtype), np.zeros(dy.shape, np.uint8)
+    backend.maxpool2d_backward(dy, argmax, dx, (2, 2), (2, 2), NO_PADDING, (y, "relu", 0.0))
+    assert np.argwhere(np.isnan(dx)).tolist() == [[0, 2, 4, 1]]
+
+
+@both_dtypes
 def test_an_empty_batch_goes_forward(backend, dtype):
     x, y = np.zeros((0, 4, 4, 2), dtype), np.zeros((0, 2, 2, 2), dtype)
-    backend.maxpool2d_forward(x, y, np.zeros(y.shape, np.int32), (2, 2), (2, 2), NO_PADDING)
+    backend.maxpool2d_forward(x, y, np.zeros(y.shape, np.uint8), (2, 2), (2, 2), NO_PADDING)
     backend.avgpool2d_forward(x, y, (2, 2), (2, 2), NO_PADDING, True)
     backend.upsample_nearest_forward(y, x, (2, 2))
     backend.upsample_bilinear_forward(y, x, False)

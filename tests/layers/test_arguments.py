@@ -12,8 +12,9 @@ from minicae import losses, optimizers, schedules
 IMAGES, VECTORS = (3, 6, 7, 2), (4, 6)
 LINEAR = {"activation": "relu", "use_bias": True, "kernel_initializer": "he_uniform", "bias_initializer": "ones"}
 OTHER = {"activation": "tanh", "use_bias": False, "kernel_initializer": "lecun_normal", "bias_initializer": "zeros"}
-WINDOW = {"filters": 3, "kernel_size": 3, "strides": 1, "padding": "same", "dilation": 1}
+WINDOW = {"filters": 3, "kernel_size": 3, "strides": 1, "padding": "same", "dilation": 1, "algorithm": "im2col"}
 OTHER_WINDOW = {"filters": 2, "kernel_size": (3, 2), "strides": 2, "padding": (0, 1, 1, 0), "dilation": (1, 2)}
+OTHER_WINDOW["algorithm"] = "winograd"
 ADAM = {"learning_rate": 0.1, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
 OTHER_ADAM = {"learning_rate": 0.2, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-2}
 
@@ -97,7 +98,7 @@ def same(a, b):
 def layer_traces(layer, shape):
     """Everything that can be seen of a layer from outside."""
     before = [L.Dense(shape[1], "tanh")] if isinstance(layer, L.ContractivePenalty) else []
-    model = mc.Sequential([*before, layer], shape[1:], seed=1, dtype="float64", backend="reference")
+    model = mc.Sequential([*before, layer], shape[1:], seed=1, backend="reference")
     x = np.random.default_rng(0).uniform(-1, 1, shape) if not isinstance(layer, L.KLSparsity) else np.full(shape, 0.4)
     y = model.forward(x, training=True)
     seen = [y.copy(), model.penalty, model.backward(np.cos(np.arange(y.size)).reshape(y.shape)).copy()]

@@ -28,6 +28,7 @@ ARGUMENTS = {
     **dict.fromkeys(("rate", "corruption", "stddev", "low", "high", "value", "weight", "target", "beta"), NUMBERS),
     **dict.fromkeys(("momentum", "epsilon", "alpha", "negative_slope"), NUMBERS),
     "activation": ACTIVATIONS,
+    "algorithm": st.sampled_from(["auto", "im2col", "winograd", "fft"]),
     "interpolation": st.sampled_from(["nearest", "bilinear", "cubic"]),
     "target_shape": st.one_of(SIZES, st.lists(SIZES, max_size=4)),
 }

@@ -23,10 +23,10 @@ bits are the same for any number of threads, and those of one image for any batc
 import numba
 from numba import prange
 
+from minicae.kernels.cpu._epilogue import finish
 from minicae.kernels.cpu._jit import entry, helper
-from minicae.kernels.cpu._micro import PITCH, by_columns, by_rows
-from minicae.kernels.cpu._patches import add_patches, pack_filters, pack_panel, pack_patches, pack_rows
-from minicae.kernels.cpu._scalar import add_bias_and_activate
+from minicae.kernels.cpu._micro import by_columns, by_rows
+from minicae.kernels.cpu._patches import PITCH, add_patches, pack_filters, pack_panel, pack_patches, pack_rows
 from minicae.kernels.cpu._vector import add, add_scaled, clear, copy, dot
 
 FEW_FILTERS = 4  # up to so many, vectors run along K
@@ -37,9 +37,9 @@ BLOCK = 96  # rows of a tile: a multiple of every row count of the micro-kernel
 def _product(rows, depth, tile, tile_at, panels, panel_at, width, y, y_at, y_row, count, plus, edge):
     """y[rows, count] (+)= tile panel; a last panel narrower than the micro-kernel goes through scratch at `edge`."""
     if count == width:
-        by_rows(rows, depth, tile, tile_at, panels, panel_at, y, y_at, y_row, plus)
+        by_rows(rows, depth, tile, tile_at, PITCH, panels, panel_at, y, y_at, y_row, plus)
         return
-    by_rows(rows, depth, tile, tile_at, panels, panel_at, tile, edge, width, 0)
+    by_rows(rows, depth, tile, tile_at, PITCH, panels, panel_at, tile, edge, width, 0)
     _copy_or_add(rows, count, tile, edge, width, y, y_at, y_row, plus)
 
 
@@ -77,9 +77,9 @@ def _outer(rows, depth, area, tile, dy, dy_at, F, dw, dw_at, plus):
 
 @entry
 def convolve(
-    x, w, b, y, x_shape, kernel, out_shape, strides, corner, dilation, F, turned, code, alpha, width, block, area
+    x, w, b, gate, y, x_shape, kernel, out_shape, strides, corner, dilation, F, turned, code, alpha, width, block, area
 ):
-    """y = act(columns(x) W + b).
+    """y = act(columns(x) W + b), or, with a gate (of y's size), y = columns(x) W act'(gate).
 
     W is w (KH, KW, C, F) as a matrix; `turned`, it is w (KH, KW, F, C) turned half round with its channels exchanged,
     which makes the product the adjoint of a convolution. `area` is scratch: the panels, then a share for each thread.
@@ -115,12 +115,12 @@ def convolve(
             for j in range(panels):
                 count, at = min(width, F - j * width), first * F + j * width
                 _product(rows, depth, area, tile, area, (j * K + k0) * width, width, y, at, F, count, k0 > 0, edge)
-        add_bias_and_activate(y, first * F, rows, F, b, code, alpha)
+        finish(y, first * F, rows, F, b, gate, code, alpha)
 
 
 @entry
-def spread(y, w, b, x, x_shape, kernel, out_shape, strides, corner, dilation, F, code, alpha, width, block, area):
-    """x = act(adjoint(y W^T) + b): each row of y W^T is one patch, added to where it came from in x."""
+def spread(y, w, b, gate, x, x_shape, kernel, out_shape, strides, corner, dilation, F, code, alpha, width, block, area):
+    """x = act(adjoint(y W^T) + b), gated as in `convolve`: each row of y W^T is one patch, added to where it came from in x."""
     H, W, C = x_shape
     K = kernel[0] * kernel[1] * C
     pixels = out_shape[0] * out_shape[1]
@@ -142,7 +142,9 @@ def spread(y, w, b, x, x_shape, kernel, out_shape, strides, corner, dilation, F,
                 pack_rows(y, F, n * pixels + first, rows, k0, depth, area, tile)
                 for j in range(panels):
                     at = columns + j * width
-                    by_rows(rows, depth, area, tile, area, (j * F + k0) * width, area, at, panels * width, k0 > 0)
+                    by_rows(
+                        rows, depth, area, tile, PITCH, area, (j * F + k0) * width, area, at, panels * width, k0 > 0
+                    )
             add_patches(
                 area,
                 columns,
@@ -158,7 +160,7 @@ def spread(y, w, b, x, x_shape, kernel, out_shape, strides, corner, dilation, F,
                 x,
                 base,
             )
-        add_bias_and_activate(x, base, H * W, C, b, code, alpha)
+        finish(x, base, H * W, C, b, gate, code, alpha)
 
 
 @entry
@@ -193,9 +195,9 @@ def correlate(
                 count, panel, at = min(width, own - j * width), packed + j * block * width, k0 * F + f0 + j * width
                 pack_panel(dy, first * F + f0 + j * width, F, 1, rows, count, width, area, panel)
                 if count == width:
-                    by_columns(depth, rows, area, tile, area, panel, dw, at, F, first > 0)
+                    by_columns(depth, rows, area, tile, PITCH, area, panel, dw, at, F, first > 0)
                 else:
-                    by_columns(depth, rows, area, tile, area, panel, area, edge, width, 0)
+                    by_columns(depth, rows, area, tile, PITCH, area, panel, area, edge, width, 0)
                     _copy_or_add(depth, count, area, edge, width, dw, at, F, first > 0)
         if F <= FEW_FILTERS:
             for f in range(F):

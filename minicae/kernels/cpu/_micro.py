@@ -28,8 +28,6 @@ from numba.extending import intrinsic
 
 from minicae.kernels.cpu._jit import helper
 
-PITCH = 240  # elements from one row of a tile of A to the next: a multiple of every row count, not of a power of two
-
 
 def _host_features():
     """Names of the instruction sets that compiled code may use: the host's, unless Numba was told otherwise."""
@@ -58,11 +56,14 @@ def columns(dtype) -> int:
     return VECTORS * VECTOR_BYTES // dtype.itemsize
 
 
-def _emit(rows, a_row, a_k):
-    """The code of C[rows, columns] (+)= A[rows, K] B[K, columns], where A[r, k] lies at r * a_row + k * a_k."""
+def _emit(rows, transposed):
+    """The code of C[rows, columns] (+)= A[rows, K] B[K, columns], where A[r, k] lies at r * pitch + k.
+
+    `transposed`, A[r, k] lies at r + k * pitch.
+    """
 
     def generate(context, builder, signature, arguments):
-        depth, a, a_at, b, b_at, c, c_at, c_row, add = arguments
+        depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add = arguments
         element = context.get_value_type(signature.args[1].dtype)
         lanes = VECTOR_BYTES * 8 // signature.args[1].dtype.bitwidth
         vector = ir.VectorType(element, lanes)
@@ -85,17 +86,30 @@ def _emit(rows, a_row, a_k):
             fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{lanes}f{size * 8}")
             return builder.call(fma, [x, y, total])
 
-        a, b, c = pointer(1, a, a_at), pointer(3, b, b_at), pointer(5, c, c_at)
+        a, b, c = pointer(1, a, a_at), pointer(4, b, b_at), pointer(6, c, c_at)
         zero = ir.Constant(vector, [0.0] * lanes)
         sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(VECTORS)] for _ in range(rows)]
+        # One pointer walks for three rows, which the processor reaches as p, p + pitch and p + 2 * pitch; a pointer for
+        # each row would not fit into its registers.
+        near = [number(0), pitch, builder.mul(pitch, number(2))]
+        walkers = [
+            cgutils.alloca_once_value(
+                builder, builder.gep(a, [number(r) if transposed else builder.mul(pitch, number(r))])
+            )
+            for r in range(0, rows, rows if transposed else 3)
+        ]
+        step = pitch if transposed else number(1)
         with cgutils.for_range(builder, depth) as loop:
             b_row = builder.gep(b, [builder.mul(loop.index, number(VECTORS * lanes))])
-            a_column = builder.gep(a, [builder.mul(loop.index, number(a_k))])
             b_vectors = [
                 builder.load(as_vector(builder.gep(b_row, [number(j * lanes)])), align=size) for j in range(VECTORS)
             ]
+            places = [builder.load(walker) for walker in walkers]
             for r in range(rows):
-                value = builder.load(builder.gep(a_column, [number(r * a_row)]))
+                place = (
+                    builder.gep(places[0], [number(r)]) if transposed else builder.gep(places[r // 3], [near[r % 3]])
+                )
+                value = builder.load(place)
                 single = builder.insert_element(
                     ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
                 )
@@ -103,6 +117,8 @@ def _emit(rows, a_row, a_k):
                 spread = builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), everywhere)
                 for j in range(VECTORS):
                     builder.store(multiply_add(spread, b_vectors[j], builder.load(sums[r][j])), sums[r][j])
+            for walker, place in zip(walkers, places):
+                builder.store(builder.gep(place, [step]), walker)
         adding = builder.icmp_signed("!=", add, number(0))
         for r in range(rows):
             c_row_at = builder.gep(c, [builder.mul(c_row, number(r))])
@@ -117,45 +133,45 @@ def _emit(rows, a_row, a_k):
     return generate
 
 
-def _signature(depth, a, a_at, b, b_at, c, c_at, c_row, add):
+def _signature(depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add):
     i8 = types.int64
-    return types.void(i8, a, i8, b, i8, c, i8, i8, i8)
+    return types.void(i8, a, i8, i8, b, i8, c, i8, i8, i8)
 
 
 @intrinsic
-def rows_full(typing_context, depth, a, a_at, b, b_at, c, c_at, c_row, add):
-    """C (ROWS, columns) (+)= A B, the rows of A one PITCH apart."""
-    return _signature(depth, a, a_at, b, b_at, c, c_at, c_row, add), _emit(ROWS, PITCH, 1)
+def rows_full(typing_context, depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add):
+    """C (ROWS, columns) (+)= A B, the rows of A `pitch` apart."""
+    return _signature(depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add), _emit(ROWS, False)
 
 
 @intrinsic
-def rows_few(typing_context, depth, a, a_at, b, b_at, c, c_at, c_row, add):
+def rows_few(typing_context, depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add):
     """As `rows_full`, for FEW rows."""
-    return _signature(depth, a, a_at, b, b_at, c, c_at, c_row, add), _emit(FEW, PITCH, 1)
+    return _signature(depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add), _emit(FEW, False)
 
 
 @intrinsic
-def rows_one(typing_context, depth, a, a_at, b, b_at, c, c_at, c_row, add):
+def rows_one(typing_context, depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add):
     """As `rows_full`, for one row."""
-    return _signature(depth, a, a_at, b, b_at, c, c_at, c_row, add), _emit(1, PITCH, 1)
+    return _signature(depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add), _emit(1, False)
 
 
 @intrinsic
-def columns_full(typing_context, depth, a, a_at, b, b_at, c, c_at, c_row, add):
-    """C (ROWS, columns) (+)= A^T B: the columns of a tile of A, one PITCH from one k to the next."""
-    return _signature(depth, a, a_at, b, b_at, c, c_at, c_row, add), _emit(ROWS, 1, PITCH)
+def columns_full(typing_context, depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add):
+    """C (ROWS, columns) (+)= A^T B: the columns of a tile of A, `pitch` from one k to the next."""
+    return _signature(depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add), _emit(ROWS, True)
 
 
 @intrinsic
-def columns_few(typing_context, depth, a, a_at, b, b_at, c, c_at, c_row, add):
+def columns_few(typing_context, depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add):
     """As `columns_full`, for FEW columns."""
-    return _signature(depth, a, a_at, b, b_at, c, c_at, c_row, add), _emit(FEW, 1, PITCH)
+    return _signature(depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add), _emit(FEW, True)
 
 
 @intrinsic
-def columns_one(typing_context, depth, a, a_at, b, b_at, c, c_at, c_row, add):
+def columns_one(typing_context, depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add):
     """As `columns_full`, for one column."""
-    return _signature(depth, a, a_at, b, b_at, c, c_at, c_row, add), _emit(1, 1, PITCH)
+    return _signature(depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add), _emit(1, True)
 
 
 def multiply_plain(rows, a_row, a_k, depth, a, a_at, b, b_at, c, c_at, c_row, add):
@@ -172,40 +188,40 @@ def multiply_plain(rows, a_row, a_k, depth, a, a_at, b, b_at, c, c_at, c_row, ad
 
 if numba.config.DISABLE_JIT:
 
-    def by_rows(rows, depth, a, a_at, b, b_at, c, c_at, c_row, add):
+    def by_rows(rows, depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add):
         """As the compiled `by_rows`, by `multiply_plain`."""
-        multiply_plain(rows, PITCH, 1, depth, a, a_at, b, b_at, c, c_at, c_row, add)
+        multiply_plain(rows, pitch, 1, depth, a, a_at, b, b_at, c, c_at, c_row, add)
 
-    def by_columns(rows, depth, a, a_at, b, b_at, c, c_at, c_row, add):
+    def by_columns(rows, depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add):
         """As the compiled `by_columns`, by `multiply_plain`."""
-        multiply_plain(rows, 1, PITCH, depth, a, a_at, b, b_at, c, c_at, c_row, add)
+        multiply_plain(rows, 1, pitch, depth, a, a_at, b, b_at, c, c_at, c_row, add)
 
 else:
 
     @helper
-    def by_rows(rows, depth, a, a_at, b, b_at, c, c_at, c_row, add):
+    def by_rows(rows, depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add):
         """C (rows, columns) (+)= A B for any number of rows: as many at once as registers allow."""
         r = 0
         while r + ROWS <= rows:
-            rows_full(depth, a, a_at + r * PITCH, b, b_at, c, c_at + r * c_row, c_row, add)
+            rows_full(depth, a, a_at + r * pitch, pitch, b, b_at, c, c_at + r * c_row, c_row, add)
             r += ROWS
         while r + FEW <= rows:
-            rows_few(depth, a, a_at + r * PITCH, b, b_at, c, c_at + r * c_row, c_row, add)
+            rows_few(depth, a, a_at + r * pitch, pitch, b, b_at, c, c_at + r * c_row, c_row, add)
             r += FEW
         while r < rows:
-            rows_one(depth, a, a_at + r * PITCH, b, b_at, c, c_at + r * c_row, c_row, add)
+            rows_one(depth, a, a_at + r * pitch, pitch, b, b_at, c, c_at + r * c_row, c_row, add)
             r += 1
 
     @helper
-    def by_columns(rows, depth, a, a_at, b, b_at, c, c_at, c_row, add):
+    def by_columns(rows, depth, a, a_at, pitch, b, b_at, c, c_at, c_row, add):
         """C (rows, columns) (+)= A^T B: row r of C comes from column r of the tile of A."""
         r = 0
         while r + ROWS <= rows:
-            columns_full(depth, a, a_at + r, b, b_at, c, c_at + r * c_row, c_row, add)
+            columns_full(depth, a, a_at + r, pitch, b, b_at, c, c_at + r * c_row, c_row, add)
             r += ROWS
         while r + FEW <= rows:
-            columns_few(depth, a, a_at + r, b, b_at, c, c_at + r * c_row, c_row, add)
+            columns_few(depth, a, a_at + r, pitch, b, b_at, c, c_at + r * c_row, c_row, add)
             r += FEW
         while r < rows:
-            columns_one(depth, a, a_at + r, b, b_at, c, c_at + r * c_row, c_row, add)
+            columns_one(depth, a, a_at + r, pitch, b, b_at, c, c_at + r * c_row, c_row, add)
             r += 1

@@ -17,8 +17,9 @@ panels as wide as the micro-kernel, zeros filling the last one:
 """
 
 from minicae.kernels.cpu._jit import helper
-from minicae.kernels.cpu._micro import PITCH
 from minicae.kernels.cpu._vector import add, clear, copy
+
+PITCH = 240  # elements from one row of a tile to the next: a multiple of every row count, not of a power of two
 
 
 @helper

@@ -7,8 +7,11 @@ is enough for all Python threads.
 import numba
 import numpy as np
 
+LINE = 64  # bytes
+
 _areas = {}
 _nothing = {}
+_zeros = {}
 
 
 def threads() -> int:
@@ -20,8 +23,16 @@ def scratch(dtype, size: int) -> np.ndarray:
     """A flat array of at least `size` elements, with arbitrary content."""
     area = _areas.get(dtype)
     if area is None or area.size < size:
-        area = _areas[dtype] = np.empty(size, dtype)
+        area = _areas[dtype] = aligned(size, dtype)
     return area
+
+
+def aligned(size: int, dtype) -> np.ndarray:
+    """A flat array that starts on a line of the cache, so that no vector is spread over two lines."""
+    dtype = np.dtype(dtype)
+    area = np.empty(size + LINE // dtype.itemsize, dtype)
+    start = -area.ctypes.data % LINE // dtype.itemsize
+    return area[start : start + size]
 
 
 def empty(dtype) -> np.ndarray:
@@ -29,4 +40,12 @@ def empty(dtype) -> np.ndarray:
     held = _nothing.get(dtype)
     if held is None:
         held = _nothing[dtype] = np.empty(0, dtype)
+    return held
+
+
+def zeros(dtype, size: int) -> np.ndarray:
+    """At least `size` zeros: the bias of a kernel that always adds one."""
+    held = _zeros.get(dtype)
+    if held is None or held.size < size:
+        held = _zeros[dtype] = np.zeros(size, dtype)
     return held

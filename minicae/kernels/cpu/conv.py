@@ -1,80 +1,108 @@
 """Convolution and its adjoint: the shapes are turned into one of the three matrix products of `_gemm.py`.
 
 The transposed convolution needs no code of its own: it is `conv2d_backward_input` with a bias and an activation, and its
-two gradients are the forward pass and the weight gradient of the same convolution with x and dy exchanged.
+two gradients are the forward pass and the weight gradient of the same convolution with x and dy exchanged. The same
+holds for Winograd's way of doing 3x3 at stride 1, in `_winograd.py`.
 """
 
-from minicae.kernels.cpu import _gemm
-from minicae.kernels.cpu._micro import PITCH, ROWS, columns
+import numpy as np
+
+from minicae.kernels.cpu import _gemm, _winograd
+from minicae.kernels.cpu._micro import ROWS, columns
+from minicae.kernels.cpu._patches import PITCH
 from minicae.kernels.cpu._scalar import CODES
 from minicae.kernels.cpu._scratch import empty, scratch, threads
+from minicae.kernels.cpu._winograd import TILES
+
+NONE = (None, "linear", 0.0)  # no activation in front of a layer
 
 
-def conv2d_forward(x, w, b, y, strides, padding, dilation, activation, alpha):
+def conv2d_algorithm(x_shape, w_shape, strides, padding, dilation, dtype, wanted):
+    """As `reference.conv.conv2d_algorithm`; "auto" takes Winograd's where it fits and the channels are not few."""
+    fits = w_shape[:2] == (3, 3) and strides == dilation == (1, 1) and max(padding) <= 2 and dtype == np.float32
+    return _winograd.algorithm(x_shape, w_shape, padding, wanted) if fits and wanted != "im2col" else "im2col"
+
+
+def conv2d_forward(x, w, b, y, strides, padding, dilation, activation, alpha, algorithm="im2col"):
     """As `reference.conv.conv2d_forward`; the column matrix is packed tile by tile, bias and activation follow each tile."""
-    _convolve(x, w, b, y, w.shape[:2], strides, padding[::2], dilation, False, activation, alpha)
+    _convolve(x, w, b, y, strides, padding, dilation, (None, activation, alpha), algorithm)
 
 
-def conv2d_backward_input(dpre, w, dx, strides, padding, dilation):
+def conv2d_backward_input(dpre, w, dx, strides, padding, dilation, algorithm="im2col", through=None):
     """As `reference.conv.conv2d_backward_input`; at stride 1 it is a convolution of dpre with the filters turned round."""
-    _adjoint(dpre, w, None, dx, strides, padding, dilation, "linear", 0.0)
+    _adjoint(dpre, w, None, dx, strides, padding, dilation, through or NONE, algorithm)
 
 
-def conv2d_backward_weight(x, dpre, dw, db, strides, padding, dilation):
-    """As `reference.conv.conv2d_backward_weight`; each thread owns some rows of dw, so nothing is summed twice."""
-    _correlate(x, dpre, dw, db, dw.shape[:2], strides, padding[::2], dilation)
+def conv2d_backward_weight(x, dpre, dw, db, strides, padding, dilation, algorithm="im2col"):
+    """As `reference.conv.conv2d_backward_weight`; each thread owns a part of dw, so nothing is summed twice."""
+    if algorithm in TILES:
+        _winograd.correlate(x, dpre, dw, db, padding[::2], TILES[algorithm])
+    else:
+        _correlate(x, dpre, dw, db, dw.shape[:2], strides, padding[::2], dilation)
 
 
-def conv2d_transpose_forward(x, w, b, y, strides, padding, dilation, activation, alpha):
+def conv2d_transpose_forward(x, w, b, y, strides, padding, dilation, activation, alpha, algorithm="im2col"):
     """As `reference.conv.conv2d_transpose_forward`."""
-    _adjoint(x, w, b, y, strides, padding, dilation, activation, alpha)
+    _adjoint(x, w, b, y, strides, padding, dilation, (None, activation, alpha), algorithm)
 
 
-def conv2d_transpose_backward_input(dpre, w, dx, strides, padding, dilation):
+def conv2d_transpose_backward_input(dpre, w, dx, strides, padding, dilation, algorithm="im2col", through=None):
     """As `reference.conv.conv2d_transpose_backward_input`."""
-    conv2d_forward(dpre, w, None, dx, strides, padding, dilation, "linear", 0.0)
+    _convolve(dpre, w, None, dx, strides, padding, dilation, through or NONE, algorithm)
 
 
-def conv2d_transpose_backward_weight(x, dpre, dw, db, strides, padding, dilation):
+def conv2d_transpose_backward_weight(x, dpre, dw, db, strides, padding, dilation, algorithm="im2col"):
     """As `reference.conv.conv2d_transpose_backward_weight`."""
-    conv2d_backward_weight(dpre, x, dw, None, strides, padding, dilation)
+    conv2d_backward_weight(dpre, x, dw, None, strides, padding, dilation, algorithm)
     if db is not None:
         _gemm.column_sums(dpre.size, dpre.reshape(-1), db, scratch(db.dtype, db.size))
 
 
-def conv2d_algorithm(x_shape, w_shape, strides, padding, dilation, dtype):
-    """The algorithm that the three convolution kernels use for these shapes."""
-    return "im2col"
+def _convolve(x, w, b, y, strides, padding, dilation, ending, algorithm):
+    """y = act(x * w + b), or times the slope at a gate, where `ending` = (gate or None, activation, alpha)."""
+    if algorithm in TILES:
+        _winograd.convolve(x, w, b, y, padding[::2], False, ending, TILES[algorithm])
+    else:
+        _multiply(x, w, b, y, w.shape[:2], strides, padding[::2], dilation, False, ending)
 
 
-def _adjoint(y, w, b, x, strides, padding, dilation, activation, alpha):
-    """x = act(adjoint of the convolution (y) + b)."""
+def _adjoint(y, w, b, x, strides, padding, dilation, ending, algorithm):
+    """x = act(adjoint of the convolution (y) + b), or times the slope at a gate."""
     KH, KW, C, F = w.shape
     corner = (KH - 1) * dilation[0] - padding[0], (KW - 1) * dilation[1] - padding[2]
-    if strides == (1, 1) and min(corner) >= 0:
-        _convolve(y, w, b, x, (KH, KW), strides, corner, dilation, True, activation, alpha)
+    if algorithm in TILES:
+        _winograd.convolve(y, w, b, x, corner, True, ending, TILES[algorithm])
         return
+    if strides == (1, 1) and min(corner) >= 0:
+        _multiply(y, w, b, x, (KH, KW), strides, corner, dilation, True, ending)
+        return
+    gate, activation, alpha = ending
+    nothing = empty(x.dtype)
     width = columns(x.dtype)
     K = KH * KW * C
     padded = -(-K // width) * width
     block = min(_gemm.BLOCK, y.shape[1] * y.shape[2])
     area = scratch(x.dtype, padded * F + threads() * block * (PITCH + padded))
     _gemm.spread(
-        y.size * K, y.reshape(-1), w.reshape(-1), empty(x.dtype) if b is None else b, x.reshape(-1), x.shape[1:], (KH, KW),
-        y.shape[1:3], strides, padding[::2], dilation, F, CODES[activation], x.dtype.type(alpha), width, block, area,
+        y.size * K, y.reshape(-1), w.reshape(-1), nothing if b is None else b, nothing if gate is None else gate.reshape(-1),
+        x.reshape(-1), x.shape[1:], (KH, KW), y.shape[1:3], strides, padding[::2], dilation, F, CODES[activation],
+        x.dtype.type(alpha), width, block, area,
     )  # fmt: skip
 
 
-def _convolve(x, w, b, y, kernel, strides, corner, dilation, turned, activation, alpha):
-    """y = act(columns(x) W + b), the rows shared out in blocks small enough to keep every thread busy."""
+def _multiply(x, w, b, y, kernel, strides, corner, dilation, turned, ending):
+    """`_gemm.convolve`, the rows shared out in blocks small enough to keep every thread busy."""
+    gate, activation, alpha = ending
+    nothing = empty(x.dtype)
     width = columns(x.dtype)
     F = y.shape[-1]
     K = kernel[0] * kernel[1] * x.shape[-1]
     block = _share(y.size // F if F else 0)
     area = scratch(x.dtype, -(-F // width) * width * K + threads() * block * (PITCH + width))
     _gemm.convolve(
-        y.size * K, x.reshape(-1), w.reshape(-1), empty(x.dtype) if b is None else b, y.reshape(-1), x.shape[1:], kernel,
-        y.shape[1:3], strides, corner, dilation, F, turned, CODES[activation], x.dtype.type(alpha), width, block, area,
+        y.size * K, x.reshape(-1), w.reshape(-1), nothing if b is None else b, nothing if gate is None else gate.reshape(-1),
+        y.reshape(-1), x.shape[1:], kernel, y.shape[1:3], strides, corner, dilation, F, turned, CODES[activation],
+        x.dtype.type(alpha), width, block, area,
     )  # fmt: skip
 
 

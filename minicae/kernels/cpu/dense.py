@@ -11,9 +11,11 @@ def dense_forward(x, w, b, y, activation, alpha):
     conv2d_forward(_image(x), w.reshape(1, 1, *w.shape), b, _image(y), _ONE, _NO_PADDING, _ONE, activation, alpha)
 
 
-def dense_backward_input(dpre, w, dx):
+def dense_backward_input(dpre, w, dx, through=None):
     """As `reference.dense.dense_backward_input`."""
-    conv2d_backward_input(_image(dpre), w.reshape(1, 1, *w.shape), _image(dx), _ONE, _NO_PADDING, _ONE)
+    through = through and (_image(through[0]), *through[1:])
+    settings = _ONE, _NO_PADDING, _ONE, "im2col", through
+    conv2d_backward_input(_image(dpre), w.reshape(1, 1, *w.shape), _image(dx), *settings)
 
 
 def dense_backward_weight(x, dpre, dw, db):

@@ -3,6 +3,8 @@
 from numba import prange
 
 from minicae.kernels.cpu._jit import entry
+from minicae.kernels.cpu._scalar import CODES, slope
+from minicae.kernels.cpu.activation import activation_backward
 
 
 def maxpool2d_forward(x, y, argmax, window, strides, padding):
@@ -10,9 +12,13 @@ def maxpool2d_forward(x, y, argmax, window, strides, padding):
     _max_forward(y.size * window[0] * window[1], x, y, argmax, window, strides, padding[0], padding[2])
 
 
-def maxpool2d_backward(dy, argmax, dx, window, strides, padding):
+def maxpool2d_backward(dy, argmax, dx, window, strides, padding, through=None):
     """As `reference.pool.maxpool2d_backward`."""
-    _max_backward(dy.size * window[0] * window[1], dy, argmax, dx, window, strides, padding[0], padding[2])
+    y, activation, alpha = (dy, "linear", 0.0) if through is None else through
+    work = dy.size * window[0] * window[1]
+    _max_backward(
+        work, dy, argmax, dx, window, strides, padding[0], padding[2], y, CODES[activation], dy.dtype.type(alpha)
+    )
 
 
 def avgpool2d_forward(x, y, window, strides, padding, count_padding):
@@ -20,9 +26,11 @@ def avgpool2d_forward(x, y, window, strides, padding, count_padding):
     _mean_forward(y.size * window[0] * window[1], x, y, window, strides, padding[0], padding[2], count_padding)
 
 
-def avgpool2d_backward(dy, dx, window, strides, padding, count_padding):
+def avgpool2d_backward(dy, dx, window, strides, padding, count_padding, through=None):
     """As `reference.pool.avgpool2d_backward`."""
     _mean_backward(dy.size * window[0] * window[1], dy, dx, window, strides, padding[0], padding[2], count_padding)
+    if through is not None:
+        activation_backward(dx, through[0], dx, *through[1:])
 
 
 @entry
@@ -52,7 +60,8 @@ def _max_forward(x, y, argmax, window, strides, top, left):
 
 
 @entry
-def _max_backward(dy, argmax, dx, window, strides, top, left):
+def _max_backward(dy, argmax, dx, window, strides, top, left, y, code, alpha):
+    one = dy.dtype.type(1)
     N, H, W, C = dx.shape
     OH, OW = dy.shape[1:3]
     for n in prange(N):
@@ -66,7 +75,7 @@ def _max_backward(dy, argmax, dx, window, strides, top, left):
                         place = p * window[1] + q
                         for c in range(C):
                             if argmax[n, i, j, c] == place:
-                                dx[n, h0 + p, w0 + q, c] += dy[n, i, j, c]
+                                dx[n, h0 + p, w0 + q, c] += dy[n, i, j, c] * slope(y[n, i, j, c], code, alpha, one)
 
 
 @entry

@@ -5,6 +5,7 @@ import math
 from numba import prange
 
 from minicae.kernels.cpu._jit import entry, helper
+from minicae.kernels.cpu.activation import activation_backward
 
 
 def upsample_nearest_forward(x, y, size):
@@ -12,9 +13,11 @@ def upsample_nearest_forward(x, y, size):
     _nearest_forward(y.size, x, y, size)
 
 
-def upsample_nearest_backward(dy, dx, size):
+def upsample_nearest_backward(dy, dx, size, through=None):
     """As `reference.upsample.upsample_nearest_backward`."""
     _nearest_backward(dy.size, dy, dx, size)
+    if through is not None:
+        activation_backward(dx, through[0], dx, *through[1:])
 
 
 def upsample_bilinear_forward(x, y, align_corners):
@@ -22,9 +25,11 @@ def upsample_bilinear_forward(x, y, align_corners):
     _bilinear_forward(4 * y.size, x, y, align_corners)
 
 
-def upsample_bilinear_backward(dy, dx, align_corners):
+def upsample_bilinear_backward(dy, dx, align_corners, through=None):
     """As `reference.upsample.upsample_bilinear_backward`."""
     _bilinear_backward(4 * dy.size, dy, dx, align_corners)
+    if through is not None:
+        activation_backward(dx, through[0], dx, *through[1:])
 
 
 @entry

@@ -109,6 +109,13 @@ def activation_backward(dy, y, dpre, activation, alpha):
     dpre[...] = dy * _slope(y, activation, alpha)
 
 
+def _pass_on(dx, through):
+    """dx times the slopes of the activation in front of a layer, where `through` = (its output, its name, its alpha)."""
+    if through is not None:
+        x, activation, alpha = through
+        activation_backward(dx, x, dx, activation, alpha)
+
+
 def softmax_forward(x, y):
     """y = exp(x) / sum(exp(x)) over the last axis: positive numbers that add up to 1.
 

@@ -33,7 +33,8 @@ arithmetic of its own: it is the same three functions with forward and backward_
 
 import numpy as np
 
-from minicae.kernels.reference.activation import activation_forward
+from minicae.kernels.reference import _winograd
+from minicae.kernels.reference.activation import _pass_on, activation_forward
 
 
 def _windows(x, window, strides, padding, dilation=(1, 1), fill=0):
@@ -79,26 +80,32 @@ def _as_matrix(w):
     return w.reshape(-1, w.shape[3])
 
 
-def conv2d_algorithm(x_shape, w_shape, strides, padding, dilation, dtype):
-    """The name of the algorithm that a convolution of these sizes uses: here always "im2col".
+def conv2d_algorithm(x_shape, w_shape, strides, padding, dilation, dtype, wanted):
+    """The name of the algorithm for a convolution of these sizes: "im2col", "winograd(2x2)" or "winograd(4x4)".
+
+    Winograd's is for 3 x 3 kernels at stride 1 in float32, with at most two pixels of padding; this backend uses it
+    only where it is wanted.
 
     Parameters
     ----------
-    x_shape : tuple of int, (N, H, W, C)
+    x_shape : tuple of int, (H, W, C)
     w_shape : tuple of int, (KH, KW, C, F)
     strides : tuple of int, (sh, sw)
     padding : tuple of int, (top, bottom, left, right)
     dilation : tuple of int, (dh, dw)
     dtype : numpy dtype
+    wanted : str
+        "auto", "im2col" or "winograd".
 
     Returns
     -------
     str
     """
-    return "im2col"
+    fits = w_shape[:2] == (3, 3) and strides == dilation == (1, 1) and max(padding) <= 2 and dtype == np.float32
+    return _winograd.fitting(x_shape, padding) if fits and wanted == "winograd" else "im2col"
 
 
-def conv2d_forward(x, w, b, y, strides, padding, dilation, activation, alpha):
+def conv2d_forward(x, w, b, y, strides, padding, dilation, activation, alpha, algorithm="im2col"):
     """y = act(im2col(x) w + b).
 
     Parameters
@@ -118,14 +125,19 @@ def conv2d_forward(x, w, b, y, strides, padding, dilation, activation, alpha):
         As in `activation_forward`.
     alpha : float
         As in `activation_forward`.
+    algorithm : str
+        What `conv2d_algorithm` gave for these sizes.
     """
-    y[...] = (_im2col(x, w.shape[:2], strides, padding, dilation) @ _as_matrix(w)).reshape(y.shape)
+    if algorithm in _winograd.TILES:
+        _winograd.convolve(x, w, y, padding, _winograd.TILES[algorithm])
+    else:
+        y[...] = (_im2col(x, w.shape[:2], strides, padding, dilation) @ _as_matrix(w)).reshape(y.shape)
     if b is not None:
         y += b
     activation_forward(y, y, activation, alpha)
 
 
-def conv2d_backward_input(dpre, w, dx, strides, padding, dilation):
+def conv2d_backward_input(dpre, w, dx, strides, padding, dilation, algorithm="im2col", through=None):
     """dx = col2im(dpre w').
 
     Parameters
@@ -137,13 +149,22 @@ def conv2d_backward_input(dpre, w, dx, strides, padding, dilation):
     strides : tuple of int, (sh, sw)
     padding : tuple of int, (top, bottom, left, right)
     dilation : tuple of int, (dh, dw)
+    algorithm : str
+        What `conv2d_algorithm` gave for these sizes.
+    through : tuple (x, activation, alpha), or None
+        The activation in front of this layer: x, of the shape of dx, is its output, which forward read. dx is then
+        multiplied by its slope at x, which makes it the gradient of the pre-activation.
     """
-    N, OH, OW, F = dpre.shape
-    cols = dpre.reshape(N * OH * OW, F) @ _as_matrix(w).T
-    _col2im(cols, dx, w.shape[:2], strides, padding, dilation, OH, OW)
+    if algorithm in _winograd.TILES:
+        _winograd.adjoint(dpre, w, dx, padding, _winograd.TILES[algorithm])
+    else:
+        N, OH, OW, F = dpre.shape
+        cols = dpre.reshape(N * OH * OW, F) @ _as_matrix(w).T
+        _col2im(cols, dx, w.shape[:2], strides, padding, dilation, OH, OW)
+    _pass_on(dx, through)
 
 
-def conv2d_backward_weight(x, dpre, dw, db, strides, padding, dilation):
+def conv2d_backward_weight(x, dpre, dw, db, strides, padding, dilation, algorithm="im2col"):
     """dw = im2col(x)' dpre and db = sum of dpre over images and pixels.
 
     Parameters
@@ -156,15 +177,20 @@ def conv2d_backward_weight(x, dpre, dw, db, strides, padding, dilation):
     strides : tuple of int, (sh, sw)
     padding : tuple of int, (top, bottom, left, right)
     dilation : tuple of int, (dh, dw)
+    algorithm : str
+        What `conv2d_algorithm` gave for these sizes.
     """
-    N, OH, OW, F = dpre.shape
-    cols = _im2col(x, dw.shape[:2], strides, padding, dilation)
-    dw[...] = (cols.T @ dpre.reshape(N * OH * OW, F)).reshape(dw.shape)
+    if algorithm in _winograd.TILES:
+        _winograd.correlate(x, dpre, dw, padding, _winograd.TILES[algorithm])
+    else:
+        N, OH, OW, F = dpre.shape
+        cols = _im2col(x, dw.shape[:2], strides, padding, dilation)
+        dw[...] = (cols.T @ dpre.reshape(N * OH * OW, F)).reshape(dw.shape)
     if db is not None:
         dpre.sum(axis=(0, 1, 2), out=db)
 
 
-def conv2d_transpose_forward(x, w, b, y, strides, padding, dilation, activation, alpha):
+def conv2d_transpose_forward(x, w, b, y, strides, padding, dilation, activation, alpha, algorithm="im2col"):
     """y = act(col2im(x w') + b): every pixel of x stamps the kernel, scaled, into a larger image.
 
     The name says it: seen as a matrix, this map is the transpose of the convolution with the same w, strides,
@@ -188,14 +214,16 @@ def conv2d_transpose_forward(x, w, b, y, strides, padding, dilation, activation,
         As in `activation_forward`.
     alpha : float
         As in `activation_forward`.
+    algorithm : str
+        What `conv2d_algorithm` gave for the convolution that goes the other way.
     """
-    conv2d_backward_input(x, w, y, strides, padding, dilation)
+    conv2d_backward_input(x, w, y, strides, padding, dilation, algorithm)
     if b is not None:
         y += b
     activation_forward(y, y, activation, alpha)
 
 
-def conv2d_transpose_backward_input(dpre, w, dx, strides, padding, dilation):
+def conv2d_transpose_backward_input(dpre, w, dx, strides, padding, dilation, algorithm="im2col", through=None):
     """dx = im2col(dpre) w: the transpose of a transpose is the convolution itself.
 
     Parameters
@@ -207,11 +235,16 @@ def conv2d_transpose_backward_input(dpre, w, dx, strides, padding, dilation):
     strides : tuple of int, (sh, sw)
     padding : tuple of int, (top, bottom, left, right)
     dilation : tuple of int, (dh, dw)
+    algorithm : str
+        As in `conv2d_transpose_forward`.
+    through : tuple (x, activation, alpha), or None
+        As in `conv2d_backward_input`.
     """
-    conv2d_forward(dpre, w, None, dx, strides, padding, dilation, "linear", 0.0)
+    conv2d_forward(dpre, w, None, dx, strides, padding, dilation, "linear", 0.0, algorithm)
+    _pass_on(dx, through)
 
 
-def conv2d_transpose_backward_weight(x, dpre, dw, db, strides, padding, dilation):
+def conv2d_transpose_backward_weight(x, dpre, dw, db, strides, padding, dilation, algorithm="im2col"):
     """dw = im2col(dpre)' x and db = sum of dpre over images and pixels.
 
     Parameters
@@ -224,7 +257,9 @@ def conv2d_transpose_backward_weight(x, dpre, dw, db, strides, padding, dilation
     strides : tuple of int, (sh, sw)
     padding : tuple of int, (top, bottom, left, right)
     dilation : tuple of int, (dh, dw)
+    algorithm : str
+        As in `conv2d_transpose_forward`.
     """
-    conv2d_backward_weight(dpre, x, dw, None, strides, padding, dilation)
+    conv2d_backward_weight(dpre, x, dw, None, strides, padding, dilation, algorithm)
     if db is not None:
         dpre.sum(axis=(0, 1, 2), out=db)

@@ -11,7 +11,7 @@ the gradient of the pre-activation, `dpre`, is known first (activation.py), and 
 
 import numpy as np
 
-from minicae.kernels.reference.activation import activation_forward
+from minicae.kernels.reference.activation import _pass_on, activation_forward
 
 
 def dense_forward(x, w, b, y, activation, alpha):
@@ -34,7 +34,7 @@ def dense_forward(x, w, b, y, activation, alpha):
     activation_forward(y, y, activation, alpha)
 
 
-def dense_backward_input(dpre, w, dx):
+def dense_backward_input(dpre, w, dx, through=None):
     """dx = dpre w': each input hears from every output, through the weight it was sent with.
 
     Parameters
@@ -43,8 +43,12 @@ def dense_backward_input(dpre, w, dx):
         Gradient of the pre-activation.
     w : same dtype (C, F)
     dx : same dtype (N, C), written
+    through : tuple (x, activation, alpha), or None
+        The activation in front of this layer: x, of the shape of dx, is its output, which forward read. dx is then
+        multiplied by its slope at x, which makes it the gradient of the pre-activation.
     """
     np.matmul(dpre, w.T, out=dx)
+    _pass_on(dx, through)
 
 
 def dense_backward_weight(x, dpre, dw, db):

@@ -11,6 +11,7 @@ takes the whole gradient. Average pooling says by an argument whether padding co
 
 import numpy as np
 
+from minicae.kernels.reference.activation import _pass_on, _slope
 from minicae.kernels.reference.conv import _windows, _windows_adjoint
 
 
@@ -24,8 +25,9 @@ def maxpool2d_forward(x, y, argmax, window, strides, padding):
     x : float32|float64 (N, H, W, C)
     y : same dtype (N, OH, OW, C), written
         OH = (H + top + bottom - PH) // sh + 1, and OW likewise.
-    argmax : int32 (N, OH, OW, C), written
-        p * PW + q for row p and column q of the window; the first one on ties.
+    argmax : uint8 (N, OH, OW, C), written
+        p * PW + q for row p and column q of the window; the first one on ties. int32 where the window has more
+        than 256 places.
     window : tuple of int, (PH, PW)
         Size in pixels.
     strides : tuple of int, (sh, sw)
@@ -40,19 +42,26 @@ def maxpool2d_forward(x, y, argmax, window, strides, padding):
     argmax[...] = candidates.argmax(axis=3)
 
 
-def maxpool2d_backward(dy, argmax, dx, window, strides, padding):
+def maxpool2d_backward(dy, argmax, dx, window, strides, padding, through=None):
     """dx = the sum of dy over all windows in which the pixel won.
 
     Parameters
     ----------
     dy : float32|float64 (N, OH, OW, C)
-    argmax : int32 (N, OH, OW, C)
+    argmax : uint8|int32 (N, OH, OW, C)
         What `maxpool2d_forward` wrote.
     dx : same dtype as dy (N, H, W, C), written
     window : tuple of int, (PH, PW)
     strides : tuple of int, (sh, sw)
     padding : tuple of int, (top, bottom, left, right)
+    through : tuple (y, activation, alpha), or None
+        The activation in front of this layer; y, of the shape of dy, is what `maxpool2d_forward` wrote. dy is first
+        multiplied by the activation's slope. That slope is told from the activation's output, which at the winning
+        pixel is y itself: so dx is the gradient of the pre-activation, though nothing here reads all of x.
     """
+    if through is not None:
+        y, activation, alpha = through
+        dy = dy * _slope(y, activation, alpha)
     N, OH, OW, C = dy.shape
     places = np.arange(window[0] * window[1])[:, None]
     shares = np.where(argmax[:, :, :, None] == places, dy[:, :, :, None], 0)  # (N, OH, OW, PH * PW, C)
@@ -79,7 +88,7 @@ def avgpool2d_forward(x, y, window, strides, padding, count_padding):
     y[...] = total / _pixels(x, window, strides, padding, count_padding)
 
 
-def avgpool2d_backward(dy, dx, window, strides, padding, count_padding):
+def avgpool2d_backward(dy, dx, window, strides, padding, count_padding, through=None):
     """dx = the sum, over all windows that hold the pixel, of dy / the number of pixels.
 
     Parameters
@@ -91,11 +100,15 @@ def avgpool2d_backward(dy, dx, window, strides, padding, count_padding):
     padding : tuple of int, (top, bottom, left, right)
     count_padding : bool
         As in `avgpool2d_forward`.
+    through : tuple (x, activation, alpha), or None
+        The activation in front of this layer: x, of the shape of dx, is its output, which forward read. dx is then
+        multiplied by its slope at x, which makes it the gradient of the pre-activation.
     """
     N, OH, OW, C = dy.shape
     share = dy / _pixels(dx, window, strides, padding, count_padding)
     everywhere = np.broadcast_to(share[:, :, :, None, None], (N, OH, OW, *window, C))
     _windows_adjoint(everywhere, dx, strides, padding)
+    _pass_on(dx, through)
 
 
 def _pixels(x, window, strides, padding, count_padding):

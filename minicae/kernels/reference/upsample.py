@@ -12,6 +12,8 @@ last pixel centres of both images coincide.
 
 import numpy as np
 
+from minicae.kernels.reference.activation import _pass_on
+
 
 def upsample_nearest_forward(x, y, size):
     """y[n, i, j, c] = x[n, i // sh, j // sw, c]: every pixel becomes a block.
@@ -27,7 +29,7 @@ def upsample_nearest_forward(x, y, size):
     y.reshape(N, H, sh, W, sw, C)[...] = x[:, :, None, :, None]
 
 
-def upsample_nearest_backward(dy, dx, size):
+def upsample_nearest_backward(dy, dx, size, through=None):
     """dx[n, i, j, c] = the sum of the sh x sw block of dy that the pixel became.
 
     Parameters
@@ -35,9 +37,13 @@ def upsample_nearest_backward(dy, dx, size):
     dy : float32|float64 (N, H * sh, W * sw, C)
     dx : same dtype (N, H, W, C), written
     size : tuple of int, (sh, sw)
+    through : tuple (x, activation, alpha), or None
+        The activation in front of this layer: x, of the shape of dx, is its output, which forward read. dx is then
+        multiplied by its slope at x, which makes it the gradient of the pre-activation.
     """
     (N, H, W, C), (sh, sw) = dx.shape, size
     dx[...] = dy.reshape(N, H, sh, W, sw, C).sum(axis=(2, 4))
+    _pass_on(dx, through)
 
 
 def upsample_bilinear_forward(x, y, align_corners):
@@ -60,7 +66,7 @@ def upsample_bilinear_forward(x, y, align_corners):
     y[...] = (1 - v) * rows[:, :, before] + v * rows[:, :, after]
 
 
-def upsample_bilinear_backward(dy, dx, align_corners):
+def upsample_bilinear_backward(dy, dx, align_corners, through=None):
     """dx = the adjoint: forward in reverse order, where each reading with a weight becomes an adding with it.
 
     Parameters
@@ -68,6 +74,9 @@ def upsample_bilinear_backward(dy, dx, align_corners):
     dy : float32|float64 (N, OH, OW, C)
     dx : same dtype (N, H, W, C), written
     align_corners : bool
+    through : tuple (x, activation, alpha), or None
+        The activation in front of this layer: x, of the shape of dx, is its output, which forward read. dx is then
+        multiplied by its slope at x, which makes it the gradient of the pre-activation.
     """
     above, below, u = _neighbours(dx.shape[1], dy.shape[1], align_corners, dy.dtype)
     before, after, v = _neighbours(dx.shape[2], dy.shape[2], align_corners, dy.dtype)
@@ -78,6 +87,7 @@ def upsample_bilinear_backward(dy, dx, align_corners):
     dx[...] = 0
     np.add.at(dx, np.s_[:, above], (1 - u) * rows)
     np.add.at(dx, np.s_[:, below], u * rows)
+    _pass_on(dx, through)
 
 
 def _neighbours(size, new_size, align_corners, dtype):
