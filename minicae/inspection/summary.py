@@ -4,12 +4,13 @@ from minicae import shapes
 
 
 def summarize(model) -> str:
-    """The table as text, for a model with `leaves()`, `input_shape`, `parameters` and `dtype`."""
+    """The table as text, for a model with `leaves()`, `steps()`, `input_shape`, `parameters` and `dtype`."""
     image = model.input_shape[:2] if len(model.input_shape) == 3 else (1, 1)
     field = shapes.ReceptiveField(image)
     rows = [("layer", "output", "parameters", "MFLOP", "memory", "field", "algorithm")]
     rows.append(("input", _shape(model.input_shape), "", "", "", "", ""))
     total_memory = 0
+    together = {step.conv.name: step.algorithm for step in model.steps() if hasattr(step, "conv")}
     for leaf in model.leaves():
         weights = sum(shapes.count(declaration.shape) for declaration in leaf.declared)
         memory = shapes.count(leaf.output_shape) * model.dtype.itemsize
@@ -26,7 +27,7 @@ def summarize(model) -> str:
                 f"{leaf.flops / 1e6:.3f}" if leaf.flops else "",
                 _bytes(memory),
                 seen,
-                getattr(leaf, "chosen", ""),
+                together.get(leaf.name) or getattr(leaf, "chosen", ""),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -140,6 +140,7 @@ class Layer(Configurable):
         self.__dict__.pop("_memory", None)
         self.__dict__.pop("_states", None)
         self.__dict__.pop("_declared", None)
+        self.__dict__.pop("_steps", None)
 
     def connect(self, input_shape) -> tuple:
         """`build`, remembering both shapes and naming the layer in whatever goes wrong."""
@@ -197,8 +198,10 @@ class Layer(Configurable):
         return own
 
     def __getstate__(self):
-        """What a copy takes along: everything but buffers, modules, and the mark of the chain that holds it."""
-        return {key: value for key, value in self.__dict__.items() if key not in ("_memory", "_kernels", "_held")}
+        """What a copy takes along: everything but buffers, modules, steps, and the mark of the chain that holds it."""
+        return {
+            key: value for key, value in self.__dict__.items() if key not in ("_memory", "_kernels", "_held", "_steps")
+        }
 
     def __setstate__(self, state):
         """A copy's weights are views again, into the copy's own vectors."""

@@ -2,6 +2,7 @@
 
 from minicae.errors import SettingError, ShapeError
 from minicae.layers.base import Layer
+from minicae.layers.fusion import paired
 
 
 class Chain(Layer):
@@ -60,22 +61,22 @@ class Chain(Layer):
             layer.configure(child, dtype, backend)
 
     def build(self, input_shape):
-        steps = [tuple(input_shape)]
+        sizes = [tuple(input_shape)]
         before = None
         for layer in self.layers:
             layer.follow(before)
             try:
-                steps.append(layer.connect(steps[-1]))
+                sizes.append(layer.connect(sizes[-1]))
             except ShapeError as error:
-                if len(steps) > 1 and "shapes so far" not in error.message:
-                    error.message += f"\n  shapes so far: {' -> '.join(map(str, steps))}"
+                if len(sizes) > 1 and "shapes so far" not in error.message:
+                    error.message += f"\n  shapes so far: {' -> '.join(map(str, sizes))}"
                 raise
             before = layer
-        return steps[-1]
+        return sizes[-1]
 
     def forward(self, x, training=False):
         y = self.admit(x)
-        for layer in self._order():
+        for layer in self.steps():
             y = layer.forward(y, training)
         return y
 
@@ -85,12 +86,12 @@ class Chain(Layer):
 
     def backward_weights(self, dy, preactivation=False):
         """As `backward`, without dx: layers before the first that has weights are left out."""
-        first = next((place for place, layer in enumerate(self._order()) if layer.declared), 0)
+        first = next((place for place, layer in enumerate(self.steps()) if layer.declared), 0)
         self._backward(dy, preactivation, first, weights_only=True)
 
     def _backward(self, dy, preactivation, first, weights_only=False):
         dy = self.admit_gradient(dy)
-        order = self._order()
+        order = self.steps()
         for place in range(len(order) - 1, first - 1, -1):
             layer = order[place]
             told = {"preactivation": True} if preactivation else {}
@@ -107,11 +108,12 @@ class Chain(Layer):
             layer.settle()
         return dy
 
-    def _order(self):
-        """The simple layers in the order in which they run, those of chains within this chain among them."""
-        order = self.__dict__.get("_layers_in_order")
+    def steps(self) -> list:
+        """What runs, in order: the simple layers, those of chains within this chain among them, some two at a time."""
+        order = self.__dict__.get("_steps")
         if order is None:
-            order = self._layers_in_order = [
-                leaf for layer in self.layers for leaf in (layer._order() if isinstance(layer, Chain) else [layer])
-            ]
+            order = self._steps = paired(self._flat())
         return order
+
+    def _flat(self):
+        return [leaf for layer in self.layers for leaf in (layer._flat() if isinstance(layer, Chain) else [layer])]
