@@ -44,9 +44,9 @@ class Loss(Configurable):
 
     def step(self, y, target, fused=False) -> tuple[float, np.ndarray]:
         """As a call, unchecked; `fused` gives the gradient before the sigmoid that made y."""
-        value, dy = float(self._costs(y, target).mean()), self._buffer("dy", y)
-        getattr(kernels.backend(self.backend), f"{self._kernel}_backward")(y, target, dy, self._scale(y) / len(y))
-        return value, dy
+        costs, dy = self._costs(y, target), self._buffer("dy", y)
+        self._call("backward", y, target, dy, self._scale(y) / len(y))
+        return float(np.add.reduce(costs)) / len(costs), dy
 
     def check_target(self, target) -> None:
         """DataError for targets that this loss cannot be computed for."""
@@ -74,9 +74,12 @@ class Loss(Configurable):
         if costs is None or len(costs) < len(y):
             costs = self._memory.buffers["costs"] = np.empty(len(y))
         costs = costs[: len(y)]
-        getattr(kernels.backend(self.backend), f"{self._kernel}_forward")(y, target, costs)
+        self._call("forward", y, target, costs)
         costs *= self._scale(y)
         return costs
+
+    def _call(self, direction, *arguments):
+        getattr(kernels.backend(self.backend), f"{self._kernel}_{direction}")(*arguments)
 
     def _buffer(self, name, like):
         held = self._memory.buffers.get(name)
@@ -131,7 +134,8 @@ class BinaryCrossEntropy(Loss):
             return super().step(y, target)
         dy = self._buffer("dy", y)
         kernels.backend(self.backend).mse_backward(y, target, dy, self._scale(y) / len(y) / 2)
-        return float(self._costs(y, target).mean()), dy
+        costs = self._costs(y, target)
+        return float(np.add.reduce(costs)) / len(costs), dy
 
     def _costs(self, y, target):
         if not self.from_logits and y.size and (y.min() < 0 or y.max() > 1):

@@ -13,8 +13,9 @@ import pytest
 
 import minicae as mc
 from minicae import cli
+from minicae.commands import NAMES as COMMANDS
+from minicae.commands import _shared
 
-COMMANDS = ("demo", "train", "reconstruct", "gradcheck", "doctor")
 SMALL = ["--filters", "2,3", "--code", "4", "--epochs", "1", "--batch-size", "16"]
 
 
@@ -232,7 +233,7 @@ def test_data_that_cannot_be_used(run, kind, wanted):
         ("train --model vae", "--model must be one of 'basic', 'stacked', 'convolutional', got 'vae'"),
         ("train --data glyphs --epochs", "minicae train: --epochs: expected one argument"),
         ("train", "minicae train: the following arguments are required: --data"),
-        ("teach", "minicae: COMMAND must be one of 'demo', 'train', 'reconstruct', 'gradcheck', 'doctor', got 'teach'"),
+        ("teach", f"minicae: COMMAND must be one of {', '.join(COMMANDS)}, got 'teach'"),
         ("demo --hurry", "minicae: unrecognized arguments: --hurry"),
     ],
 )
@@ -266,7 +267,7 @@ def test_vectors_are_not_images(run):
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_anything_is_trained(run, monkeypatch):
-    monkeypatch.setattr(cli, "_train", lambda *arguments: pytest.fail("trained"))
+    monkeypatch.setattr(_shared, "fit", lambda *arguments: pytest.fail("trained"))
     Path("taken").touch()
     for out in ("taken", "taken/below"):
         code, _, complaint = run("demo", "--images", 50, "--out", out)
@@ -304,7 +305,7 @@ def test_an_interruption_and_a_lack_of_memory_get_one_line(run, monkeypatch, fau
     def fail(*arguments):
         raise fault
 
-    monkeypatch.setattr(cli, "_train", fail)
+    monkeypatch.setattr(_shared, "fit", fail)
     got, _, complaint = run("demo", "--images", 50)
     assert got == code and complaint == f"minicae demo: {wanted}\n"
 
@@ -313,14 +314,14 @@ def test_a_reader_who_leaves_early_is_no_fault(monkeypatch, capsys):
     def leave(*arguments):
         raise BrokenPipeError
 
-    monkeypatch.setattr(cli, "_train", leave)
+    monkeypatch.setattr(_shared, "fit", leave)
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     assert cli.main(["demo", "--images", "50"]) == 0
     assert capsys.readouterr().err == ""
 
 
 def test_warnings_are_notes(run, monkeypatch):
-    monkeypatch.setattr(cli, "_train", lambda *arguments: warnings.warn("mind the gap", stacklevel=1))
+    monkeypatch.setattr(_shared, "fit", lambda *arguments: warnings.warn("mind the gap", stacklevel=1))
     code, _, complaint = run("demo", "--images", 50)
     assert code == 0 and complaint == "note: mind the gap\n"
 
@@ -387,3 +388,11 @@ def test_as_a_program(monkeypatch):
 
     assert "minicae demo" in program("--help")
     assert "minicae-out/demo.png" in program("demo", "--images", "200", "--epochs", "1")
+
+
+@pytest.mark.parametrize("model", ["basic", "stacked"])
+def test_bench_shows_where_the_time_goes(run, model):
+    code, said, complaint = run("bench", "--model", model, "--batch", 8)
+    assert code == 0 and complaint == ""
+    assert said.startswith(f"8 samples of {({'basic': 3, 'stacked': 5})[model]}, ")
+    assert "adam_step" in said and "between kernels" in said and "of peak" in said

@@ -138,6 +138,8 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
         yield "contractive_backward", share(*table), whole(40, 48), blank(*table), blank(40, 48), 0.5, name, 0.5
     yield "dense_backward_input", whole(64, 40), whole(48, 40), blank(*table)
     yield "dense_backward_weight", whole(*table), whole(64, 40), blank(48, 40), blank(40)
+    sums = blank(48, 40), blank(40), blank(*table)
+    yield "dense_backward", whole(*table), whole(64, 40), whole(48, 40), *sums, (share(*table), "tanh", 0.0)
     yield "softmax_forward", whole(*table), blank(*table)
     yield "softmax_backward", whole(*table), share(*table), blank(*table)
     yield "batchnorm_statistics", whole(*x), blank(8), blank(8)
@@ -171,6 +173,7 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
     yield "crop2d", whole(4, 39, 43, 8), blank(*x), (1, 2, 3, 4)
     yield "add", whole(*x), whole(*x), blank(*x)
     yield "sum_of_squares", whole(*x)
+    yield "keep_if_finite", whole(50_000), whole(50_000), blank(50_000)
 
     many = 50_000
     for nesterov in (False, True):

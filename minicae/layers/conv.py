@@ -66,8 +66,9 @@ class Conv2D(_Convolution):
     padding : "same" (ceil(size / stride) outputs, an odd pixel at the bottom and right), "valid", or pixels
         (top, bottom, left, right)
     activation, use_bias, kernel_initializer, bias_initializer : as in `Dense`
-    algorithm : "im2col", one matrix product; "winograd", fewer multiplications for 3x3 kernels at stride 1, whose results
-        are up to 191 * 2^-24 * (|w| * |x|) off (im2col: 4); "auto", winograd where it is faster. float64 is always im2col
+    algorithm : "im2col", one matrix product; "winograd", fewer multiplications for 3x3 kernels at stride 1, but more
+        rounding: up to 191 * 2^-24 * (|w| * |x|) from 16 channels on, where im2col has 4, more with fewer; "auto",
+        winograd where it is faster, never with fewer than 16 channels. float64 is always im2col
     """
 
     def build(self, input_shape):

@@ -1,6 +1,7 @@
 """Training: forward, compare, backward, move, and around it the loop over epochs. `Trainer.step` is the definition."""
 
 import copy
+import math
 import shutil
 import sys
 import time
@@ -51,18 +52,18 @@ class Trainer:
 
     def step(self, x, target) -> tuple[float, float]:
         """One update: forward, compare, backward, move. Returns (reconstruction, penalty); their sum is the objective."""
-        x_hat = self._output = self.model.forward(x, training=True)
+        model, parameters = self.model, self.model.parameters
+        x_hat = self._output = model.forward(x, training=True)
         reconstruction, dx_hat = self.loss.step(x_hat, target, self.fused)
-        penalty = self.model.penalty
-        if not np.isfinite(reconstruction + penalty):
+        penalty = model.penalty
+        if not math.isfinite(reconstruction + penalty):
             raise self._diverged(f"the loss is {reconstruction + penalty}")
-        self.model.backward_weights(dx_hat, self.fused)
-        if not np.isfinite(self.model.kernels.sum_of_squares(self.model.parameters.gradients)):
+        model.backward_weights(dx_hat, self.fused)
+        kept = np.empty_like(parameters.values) if self._last_good is None else self._last_good
+        if not model.kernels.keep_if_finite(parameters.gradients, parameters.values, kept):
             raise self._diverged("a gradient is not finite")
-        if self._last_good is None:
-            self._last_good = self.model.parameters.values.copy()
-        self._last_good[...] = self.model.parameters.values
-        self.optimizer.step(self.model.parameters)
+        self._last_good = kept
+        self.optimizer.step(parameters)
         return reconstruction, penalty
 
     def fit(

@@ -100,7 +100,7 @@ def _axis(draw, dilations, widest_padding):
 @st.composite
 def conv2d(draw):
     image, output, window, strides, padding, dilation = _axes(draw, _small, lambda window: 2)
-    N, C, F = draw(st.integers(1, 2)), draw(_small), draw(_small)
+    N, C, F = draw(st.integers(1, 2)), *(draw(st.integers(1, 6)) for _ in "CF")  # up to 4 are few, for some kernels
     rng = draw(_seeds)
     return Conv(
         integers(rng, N, *image, C),

@@ -121,7 +121,7 @@ def normalise(x, gamma, beta, mean=None, variance=None):
 
 @both_dtypes
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("shape", [(7, 3), (2, 3, 4, 5), (9, 1), (1, 5, 3, 2)])
+@pytest.mark.parametrize("shape", [(7, 3), (2, 3, 4, 5), (9, 1), (1, 5, 3, 2), (1, 700), (1500, 7), (9, 1100)])
 def test_batchnorm(backend, shape, training, dtype):
     C = shape[-1]
     x, dy, gamma, beta, mean, variance = noise(dtype, shape, shape, C, C, C, C)

@@ -19,8 +19,10 @@ from minicae.kernels.cpu.conv import (
     conv2d_transpose_backward_weight,
     conv2d_transpose_forward,
 )
-from minicae.kernels.cpu.dense import dense_backward_input, dense_backward_weight, dense_forward
+from minicae.kernels.cpu.dense import dense_backward, dense_backward_input, dense_backward_weight, dense_forward
+from minicae.kernels.cpu.facts import compile_for as compile_for
 from minicae.kernels.cpu.facts import facts as facts
+from minicae.kernels.cpu.guard import keep_if_finite
 from minicae.kernels.cpu.loss import (
     bce_backward,
     bce_forward,
@@ -74,6 +76,7 @@ from minicae.kernels.cpu.upsample import (
 
 __all__ = [
     "dense_forward",
+    "dense_backward",
     "dense_backward_input",
     "dense_backward_weight",
     "conv2d_forward",
@@ -133,4 +136,5 @@ __all__ = [
     "crop2d",
     "add",
     "sum_of_squares",
+    "keep_if_finite",
 ]

@@ -13,8 +13,7 @@ columns, so that the tile, the panels of the right matrix and the block of the r
         |                 |  x    |   |   +->  |    | + |       |  BLOCK rows
         +-----------------+       +---+        +----+---+-------+
 
-With few filters (the last layer of an autoencoder has one) a panel would be mostly zeros: there the vectors run along K,
-`_dots` forward and `_outer` for the weights, over the same tiles.
+With few channels or few filters a panel would be mostly zeros: see `_few.py`.
 
 No thread writes where another one does and every number is summed in an order that depends on the shapes alone, so the
 bits are the same for any number of threads, and those of one image for any batch that it comes in.
@@ -26,21 +25,10 @@ from numba import prange
 from minicae.kernels.cpu._epilogue import finish
 from minicae.kernels.cpu._jit import entry, helper
 from minicae.kernels.cpu._micro import by_columns, by_rows
-from minicae.kernels.cpu._patches import PITCH, add_patches, pack_filters, pack_panel, pack_patches, pack_rows
-from minicae.kernels.cpu._vector import add, add_scaled, clear, copy, dot
+from minicae.kernels.cpu._patches import PITCH, add_patches, pack_panel, pack_patches
+from minicae.kernels.cpu._vector import add, clear, copy
 
-FEW_FILTERS = 4  # up to so many, vectors run along K
 BLOCK = 96  # rows of a tile: a multiple of every row count of the micro-kernel
-
-
-@helper
-def _product(rows, depth, tile, tile_at, panels, panel_at, width, y, y_at, y_row, count, plus, edge):
-    """y[rows, count] (+)= tile panel; a last panel narrower than the micro-kernel goes through scratch at `edge`."""
-    if count == width:
-        by_rows(rows, depth, tile, tile_at, PITCH, panels, panel_at, y, y_at, y_row, plus)
-        return
-    by_rows(rows, depth, tile, tile_at, PITCH, panels, panel_at, tile, edge, width, 0)
-    _copy_or_add(rows, count, tile, edge, width, y, y_at, y_row, plus)
 
 
 @helper
@@ -51,28 +39,6 @@ def _copy_or_add(rows, count, source, start, source_row, y, y_at, y_row, plus):
             add(source[read : read + count], y[written : written + count])
         else:
             copy(source, read, y, written, count)
-
-
-@helper
-def _dots(rows, depth, area, tile, w, w_row, y, y_at, F, plus):
-    """y[rows, F] (+)= tile . w, where filter f lies as one row at area[w + f * w_row:]."""
-    for r in range(rows):
-        for f in range(F):
-            patch, w_f = tile + r * PITCH, w + f * w_row
-            total = dot(area[patch : patch + depth], area[w_f : w_f + depth])
-            at = y_at + r * F + f
-            y[at] = y[at] + total if plus else total
-
-
-@helper
-def _outer(rows, depth, area, tile, dy, dy_at, F, dw, dw_at, plus):
-    """dw[f, k] (+)= sum over r of dy[r, f] * tile[r, k]."""
-    if not plus:
-        clear(dw, dw_at, F * depth)
-    for r in range(rows):
-        patch = area[tile + r * PITCH : tile + r * PITCH + depth]
-        for f in range(F):
-            add_scaled(patch, dy[dy_at + r * F + f], dw[dw_at + f * depth : dw_at + (f + 1) * depth])
 
 
 @entry
@@ -87,15 +53,13 @@ def convolve(
     C, taps = x_shape[2], kernel[0] * kernel[1]
     K = taps * C
     M = y.size // F
-    few = F <= FEW_FILTERS
     panels = (F + width - 1) // width
+    whole = taps == 1 and out_shape == x_shape[:2] and strides == (1, 1) and corner == (0, 0)  # x is its column matrix
     shares = panels * K * width
     share = block * (PITCH + width)
     for j in prange(panels):
         count = min(width, F - j * width)
-        if few:
-            pack_filters(w, taps, C, F, turned, area)
-        elif turned:
+        if turned:
             for tap in range(taps):
                 start = ((taps - 1 - tap) * F + j * width) * C
                 pack_panel(w, start, 1, C, C, count, width, area, (j * K + tap * C) * width)
@@ -108,13 +72,20 @@ def convolve(
         rows = min(block, M - first)
         for k0 in range(0, K, PITCH):
             depth = min(PITCH, K - k0)
-            pack_patches(x, x_shape, kernel, out_shape, strides, corner, dilation, first, rows, k0, depth, area, tile)
-            if few:
-                _dots(rows, depth, area, tile, k0, K, y, first * F, F, k0 > 0)
-                continue
+            if whole:
+                left, left_at, pitch = x, first * K + k0, K
+            else:
+                left, left_at, pitch = area, tile, PITCH
+                pack_patches(
+                    x, x_shape, kernel, out_shape, strides, corner, dilation, first, rows, k0, depth, area, tile
+                )
             for j in range(panels):
-                count, at = min(width, F - j * width), first * F + j * width
-                _product(rows, depth, area, tile, area, (j * K + k0) * width, width, y, at, F, count, k0 > 0, edge)
+                panel, count, at = (j * K + k0) * width, min(width, F - j * width), first * F + j * width
+                if count == width:
+                    by_rows(rows, depth, left, left_at, pitch, area, panel, y, at, F, k0 > 0)
+                else:
+                    by_rows(rows, depth, left, left_at, pitch, area, panel, area, edge, width, 0)
+                    _copy_or_add(rows, count, area, edge, width, y, at, F, k0 > 0)
         finish(y, first * F, rows, F, b, gate, code, alpha)
 
 
@@ -126,25 +97,22 @@ def spread(y, w, b, gate, x, x_shape, kernel, out_shape, strides, corner, dilati
     pixels = out_shape[0] * out_shape[1]
     panels = (K + width - 1) // width
     shares = panels * F * width
-    share = block * (PITCH + panels * width)
+    share = block * panels * width
     for j in prange(panels):
         count = min(width, K - j * width)
         pack_panel(w, j * width * F, 1, F, F, count, width, area, j * F * width)
     for n in prange(x.size // (H * W * C)):
-        tile = shares + numba.get_thread_id() * share
-        columns = tile + block * PITCH
+        columns = shares + numba.get_thread_id() * share
         base = n * H * W * C
         clear(x, base, H * W * C)
         for first in range(0, pixels, block):
             rows = min(block, pixels - first)
             for k0 in range(0, F, PITCH):
                 depth = min(PITCH, F - k0)
-                pack_rows(y, F, n * pixels + first, rows, k0, depth, area, tile)
+                row = (n * pixels + first) * F + k0
                 for j in range(panels):
-                    at = columns + j * width
-                    by_rows(
-                        rows, depth, area, tile, PITCH, area, (j * F + k0) * width, area, at, panels * width, k0 > 0
-                    )
+                    panel, at = (j * F + k0) * width, columns + j * width
+                    by_rows(rows, depth, y, row, F, area, panel, area, at, panels * width, k0 > 0)
             add_patches(
                 area,
                 columns,
@@ -188,9 +156,6 @@ def correlate(
         for first in range(0, M, block):
             rows = min(block, M - first)
             pack_patches(x, x_shape, kernel, out_shape, strides, corner, dilation, first, rows, k0, depth, area, tile)
-            if F <= FEW_FILTERS:
-                _outer(rows, depth, area, tile, dy, first * F, F, area, edge, first > 0)
-                continue
             for j in range((own + width - 1) // width):
                 count, panel, at = min(width, own - j * width), packed + j * block * width, k0 * F + f0 + j * width
                 pack_panel(dy, first * F + f0 + j * width, F, 1, rows, count, width, area, panel)
@@ -199,10 +164,6 @@ def correlate(
                 else:
                     by_columns(depth, rows, area, tile, PITCH, area, panel, area, edge, width, 0)
                     _copy_or_add(depth, count, area, edge, width, dw, at, F, first > 0)
-        if F <= FEW_FILTERS:
-            for f in range(F):
-                for k in range(depth if M else 0):
-                    dw[(k0 + k) * F + f] = area[edge + f * depth + k]
         if db.size and down == 0:
             sum_rows(dy, M, F, f0, own, db, area, packed)
 

@@ -9,18 +9,25 @@ backend empties it, whatever fails to load is compiled again, whatever fails to 
 """
 
 import contextlib
+import functools
 import hashlib
+import math
 import os
 import pathlib
 import threading
 import warnings
 
-# GNU OpenMP's threads spin after a parallel region and take the cores from whatever runs next. The variable is read when
-# the pool starts; a user's own setting is left alone.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# After a parallel region GNU OpenMP's threads spin for milliseconds, and take the cores from whatever runs next; asleep at
+# once, they are slow to wake, and the next kernel is only microseconds away. So they spin just that long. The variables
+# are read when the pool starts; a user's own settings are left alone.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, NullCache
+
+from minicae.kernels.cpu import _notice
 
 # "nnan" and "ninf" are left out, so that a NaN stays visible; "arcp" too, so that a division by 9 is a division by 9.
 FASTMATH = {"contract", "reassoc", "nsz"}
@@ -52,14 +59,18 @@ class _SafeCache(FunctionCache):
         return (*super()._index_key(sig, codegen), self._parallel)
 
     def load_overload(self, sig, target_context):
+        loaded = None
         try:
-            return super().load_overload(sig, target_context)
+            loaded = super().load_overload(sig, target_context)
         except Exception as error:
             warnings.warn(f"minicae: damaged kernel cache emptied ({type(error).__name__}: {error})", RuntimeWarning)
             self._empty()
-            return None
+        if loaded is None:
+            _notice.begin(_title(self._py_func), self.cache_path)
+        return loaded
 
     def save_overload(self, sig, data):
+        _notice.end()
         try:
             super().save_overload(sig, data)
         except Exception as error:
@@ -72,19 +83,48 @@ class _SafeCache(FunctionCache):
             self.flush()
 
 
-def _compiled(function, parallel):
+class _NoCache(NullCache):
+    """Where no folder can be written: kernels are compiled in memory, in every process anew."""
+
+    def __init__(self, function):
+        self._function = function
+
+    def load_overload(self, sig, target_context):
+        _notice.begin(_title(self._function), None)
+
+    def save_overload(self, sig, data):
+        _notice.end()
+
+
+def _title(function):
+    return f"{function.__module__.rpartition('.')[2]}.{function.__name__.lstrip('_')}"
+
+
+def _compiled(function, parallel, effort):
     dispatcher = numba.njit(error_model="numpy", fastmath=FASTMATH, parallel=parallel)(function)
     if not numba.config.DISABLE_JIT:
         try:
             dispatcher._cache = _SafeCache(function, parallel)
-        except Exception:  # no folder that can be written: compile in memory
-            pass
+        except Exception:
+            dispatcher._cache = _NoCache(function)
+        if "NUMBA_OPT" not in os.environ:
+            dispatcher.compile = functools.partial(_compile, dispatcher.compile, effort)
     return dispatcher
 
 
+def _compile(compile_signature, effort, signature):
+    """Numba's own `compile`, with LLVM's optimisation level turned down to `effort` meanwhile."""
+    usual = numba.config.OPT
+    numba.config.OPT = type(usual)(effort)
+    try:
+        return compile_signature(signature)
+    finally:
+        numba.config.OPT = usual
+
+
 def helper(function):
-    """A serial compiled function, for use inside other compiled functions."""
-    return numba.njit(error_model="numpy", fastmath=FASTMATH)(function)
+    """A serial compiled function, for use inside other compiled functions only."""
+    return numba.njit(error_model="numpy", fastmath=FASTMATH, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
 
 
 class entry:
@@ -94,13 +134,30 @@ class entry:
     same bits: what a thread computes does not depend on which thread it is, nor on how many there are.
     """
 
-    def __init__(self, function):
+    def __init__(self, function, effort=3):
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
-        self.serial = _compiled(function, parallel=False)
-        self.parallel = _compiled(function, parallel=True)
+        self.serial = _compiled(function, False, effort)
+        self.parallel = _compiled(function, True, effort)
 
     def __call__(self, work, *arguments):
         version = self.parallel if work > SERIAL_WORK and numba.get_num_threads() > 1 else self.serial
         with _one_at_a_time:
             return version(*arguments)
+
+
+def entry_of_tiles(function):
+    """An entry whose inner loops are written by hand, in vectors: LLVM's third level finds nothing there, and takes long."""
+    return entry(function, effort=2)
+
+
+def in_every_version(call) -> int:
+    """Make this call with all entries in their version for one thread, then for the pool. Returns how many were compiled."""
+    global SERIAL_WORK
+    usual, before = SERIAL_WORK, len(_notice.compiled)
+    try:
+        for SERIAL_WORK in (math.inf, -1):
+            call()
+    finally:
+        SERIAL_WORK = usual
+    return len(_notice.compiled) - before

@@ -12,6 +12,7 @@ from numba.extending import intrinsic
 
 from minicae.kernels.cpu._jit import helper
 from minicae.kernels.cpu._micro import VECTOR_BYTES
+from minicae.kernels.cpu._register import Register
 from minicae.kernels.cpu._transforms import (
     FILTER,
     FILTER_ADJOINT,
@@ -22,26 +23,6 @@ from minicae.kernels.cpu._transforms import (
     plain_last_pass,
     plain_pass,
 )
-
-
-class _Value:
-    """A vector in a register: arithmetic on it is written down as instructions, a product and a sum as one."""
-
-    def __init__(self, builder, value):
-        self.builder, self.value = builder, value
-
-    def _made(self, verb, other):
-        return _Value(self.builder, getattr(self.builder, verb)(self.value, other, flags=("contract",)))
-
-    def __add__(self, other):
-        return self._made("fadd", other.value)
-
-    def __sub__(self, other):
-        return self._made("fsub", other.value)
-
-    def __mul__(self, number):
-        kind = self.value.type
-        return self._made("fmul", ir.Constant(kind, [number] * kind.count))
 
 
 def _data(context, builder, kinds, arguments, position):
@@ -101,12 +82,12 @@ def _emit(transform, ins):
                     return builder.bitcast(builder.gep(pointer, [offset]), vector.as_pointer())
 
                 values = [
-                    _Value(builder, builder.select(keep, builder.load(place(row), align=itemsize), zero))
+                    Register(builder, builder.select(keep, builder.load(place(row), align=itemsize), zero))
                     for row, keep in zip(reads, inside)
                 ]
                 for i, y in enumerate(transform(values)):
                     row = builder.gep(written, [builder.mul(dst_row, _number(i))])
-                    builder.store(y.value, place(row), align=itemsize)
+                    builder.store(y.made(), place(row), align=itemsize)
 
             _over_channels(builder, context.get_value_type(kinds[0].dtype), itemsize, count, body)
         return context.get_dummy_value()
@@ -126,25 +107,26 @@ def _emit_last(transform, ins):
         reads = [builder.gep(source, [builder.mul(src_row, _number(j))]) for j in range(ins)]
 
         def body(offset, vector):
-            zero = ir.Constant(vector, [0.0] * vector.count)
+            zero, one = (ir.Constant(vector, [number] * vector.count) for number in (0.0, 1.0))
 
             def place(pointer, row=None):
                 pointer = pointer if row is None else builder.gep(pointer, [builder.mul(dst_row, _number(row))])
                 return builder.bitcast(builder.gep(pointer, [offset]), vector.as_pointer())
 
-            def drop(where, y):
-                """y, and 0 where `where` is not positive; a NaN is not dropped."""
-                return builder.select(builder.fcmp_ordered("<=", where, zero), zero, y)
+            def positive(where):
+                """1, and 0 where `where` is not positive; a NaN counts as positive, and stays visible in a product."""
+                return builder.select(builder.fcmp_ordered("<=", where, zero), zero, one)
 
-            values = [_Value(builder, builder.load(place(row), align=itemsize)) for row in reads]
+            values = [Register(builder, builder.load(place(row), align=itemsize)) for row in reads]
             offsets = builder.load(place(bias), align=itemsize)
             for i, y in enumerate(transform(values)):
                 with builder.if_then(builder.icmp_signed(">", n, _number(i))):
-                    y = builder.fadd(y.value, offsets)
-                    y = builder.select(relu, drop(y, y), y)
+                    y = builder.fadd(y.made(), offsets)
+                    y = builder.select(relu, builder.select(builder.fcmp_ordered("<=", y, zero), zero, y), y)
                     result = cgutils.alloca_once_value(builder, y)
                     with builder.if_then(gated):
-                        builder.store(drop(builder.load(place(gate, i), align=itemsize), y), result)
+                        slope = positive(builder.load(place(gate, i), align=itemsize))
+                        builder.store(builder.fmul(y, slope), result)
                     builder.store(builder.load(result), place(target, i), align=itemsize)
 
         _over_channels(builder, context.get_value_type(kinds[0].dtype), itemsize, count, body)

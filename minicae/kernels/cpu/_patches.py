@@ -59,13 +59,6 @@ def pack_patches(x, x_shape, kernel, out_shape, strides, corner, dilation, first
 
 
 @helper
-def pack_rows(a, width, first, rows, k0, depth, tile, at):
-    """Rows first.. and columns k0.. of a matrix with `width` columns into tile[at:], rows one PITCH apart."""
-    for r in range(rows):
-        copy(a, (first + r) * width + k0, tile, at + r * PITCH, depth)
-
-
-@helper
 def pack_panel(b, start, row, column, depth, count, width, panel, at):
     """panel[at:][k, lane] = b[start + k * row + lane * column] for lane < count, zero for the lanes up to width."""
     for k in range(depth):
@@ -76,16 +69,6 @@ def pack_panel(b, start, row, column, depth, count, width, panel, at):
             for lane in range(count):
                 panel[to + lane] = b[source + lane * column]
         clear(panel, to + count, width - count)
-
-
-@helper
-def pack_filters(w, taps, C, F, turned, out):
-    """out[f, k]: each filter as one row; `turned` as in `convolve`."""
-    for f in range(F):
-        for tap in range(taps):
-            for c in range(C):
-                source = ((taps - 1 - tap) * F + f) * C + c if turned else (tap * C + c) * F + f
-                out[(f * taps + tap) * C + c] = w[source]
 
 
 @helper

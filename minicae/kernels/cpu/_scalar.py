@@ -1,13 +1,11 @@
-"""The activations and their slopes for one number; every kernel that needs one calls these.
+"""The activations and their slopes, for one number and for a run of them; every kernel that needs one calls these.
 
 Python hands a kernel the activation's code, because a string cannot be compared inside a fast loop. `one` is 1 in the
 array's own precision: a literal would turn the arithmetic of a float32 kernel into float64.
 """
 
-import math
-
+from minicae.kernels.cpu._elementary import exp, expm1, log1p, tanh
 from minicae.kernels.cpu._jit import helper
-from minicae.kernels.cpu._vector import add
 
 LINEAR, RELU, LEAKY_RELU, ELU, SIGMOID, TANH, SOFTPLUS = range(7)
 CODES = {
@@ -29,13 +27,14 @@ def activate(v, code, alpha, one):
     if code == LEAKY_RELU:
         return alpha * v if v <= 0 else v
     if code == ELU:
-        return alpha * math.expm1(v) if v <= 0 else v
+        return alpha * expm1(v) if v <= 0 else v
     if code == SIGMOID:
-        return one / (one + math.exp(-v))
+        e = exp(-abs(v))
+        return (one if v > 0 else e) / (one + e)
     if code == TANH:
-        return math.tanh(v)
+        return tanh(v)
     if code == SOFTPLUS:
-        return (one - one if v <= 0 else v) + math.log1p(math.exp(-abs(v)))
+        return (one - one if v <= 0 else v) + log1p(exp(-abs(v)))
     return v
 
 
@@ -53,7 +52,7 @@ def slope(y, code, alpha, one):
     if code == TANH:
         return one - y * y
     if code == SOFTPLUS:
-        return -math.expm1(-y)
+        return -expm1(-y)
     return one
 
 
@@ -67,22 +66,53 @@ def bend(y, code, alpha, one):
     if code == TANH:
         return -(y + y)
     if code == SOFTPLUS:
-        return math.exp(-y)
+        return exp(-y)
     return one - one
 
 
 @helper
-def add_bias_and_activate(y, first, rows, columns, b, code, alpha):
-    """y[first : first + rows * columns] = act(y + b), for `rows` finished rows; an empty b adds nothing."""
+def activate_run(y, code, alpha):
+    """y = act(y). A loop for each activation, because a loop that asks anew for each number is no vector loop."""
     one = y.dtype.type(1)
-    if b.size:
-        for r in range(rows):
-            add(b, y[first + r * columns : first + (r + 1) * columns])
-    block = y[first : first + rows * columns]
     if code == RELU:
-        for i in range(block.size):
-            v = block[i]
-            block[i] = one - one if v <= 0 else v
-    elif code != LINEAR:
-        for i in range(block.size):
-            block[i] = activate(block[i], code, alpha, one)
+        for i in range(y.size):
+            y[i] = activate(y[i], RELU, alpha, one)
+    elif code == LEAKY_RELU:
+        for i in range(y.size):
+            y[i] = activate(y[i], LEAKY_RELU, alpha, one)
+    elif code == ELU:
+        for i in range(y.size):
+            y[i] = activate(y[i], ELU, alpha, one)
+    elif code == SIGMOID:
+        for i in range(y.size):
+            y[i] = activate(y[i], SIGMOID, alpha, one)
+    elif code == TANH:
+        for i in range(y.size):
+            y[i] = activate(y[i], TANH, alpha, one)
+    elif code == SOFTPLUS:
+        for i in range(y.size):
+            y[i] = activate(y[i], SOFTPLUS, alpha, one)
+
+
+@helper
+def bend_run(dy, y, code, alpha):
+    """dy *= act', the slope at the output y."""
+    one = y.dtype.type(1)
+    if code == RELU:
+        for i in range(y.size):
+            dy[i] *= slope(y[i], RELU, alpha, one)
+    elif code == LEAKY_RELU:
+        for i in range(y.size):
+            dy[i] *= slope(y[i], LEAKY_RELU, alpha, one)
+    elif code == ELU:
+        for i in range(y.size):
+            dy[i] *= slope(y[i], ELU, alpha, one)
+    elif code == SIGMOID:
+        for i in range(y.size):
+            dy[i] *= slope(y[i], SIGMOID, alpha, one)
+    elif code == TANH:
+        for i in range(y.size):
+            dy[i] *= slope(y[i], TANH, alpha, one)
+    elif code == SOFTPLUS:
+        for i in range(y.size):
+            dy[i] *= slope(y[i], SOFTPLUS, alpha, one)

@@ -10,7 +10,7 @@ so a pass does it for a whole vector of channels at once, and then for the next 
                  vector    vector
 
 Each transform is written once, as plain arithmetic on a list. Given NumPy arrays it is the definition, which runs when
-compilation is off; given the registers of `_passes.py` it writes the instructions of the compiled pass. "_2" belongs to
+compilation is off; given the `Register`s of `_passes.py` it writes the instructions of the compiled pass. "_2" belongs to
 F(2x2, 3x3), with tiles of 4 x 4, and "_4" to F(4x4, 3x3), with tiles of 6 x 6.
 
 Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016); the matrices B, G and A are theirs.
@@ -121,5 +121,5 @@ def plain_last_pass(
         if relu:
             y = np.where(y <= 0, 0, y)
         if gated:
-            y = np.where(gate[gate_at + i * dst_row :][:count] <= 0, 0, y)
+            y = y * np.where(gate[gate_at + i * dst_row :][:count] <= 0, 0, 1).astype(y.dtype)
         dst[dst_at + i * dst_row :][:count] = y

@@ -1,11 +1,13 @@
 """Activations on their own, where no matrix product is there to carry them, and softmax."""
 
-import math
-
 from numba import prange
 
-from minicae.kernels.cpu._jit import entry
-from minicae.kernels.cpu._scalar import CODES, activate, slope
+from minicae.kernels.cpu._elementary import exp
+from minicae.kernels.cpu._jit import entry, helper
+from minicae.kernels.cpu._scalar import CODES, activate_run, bend_run
+from minicae.kernels.cpu._vector import copy
+
+RUN = 4096  # elements that are copied and then changed in place, while they are in the first cache
 
 
 def activation_forward(x, y, activation, alpha):
@@ -32,30 +34,41 @@ def softmax_backward(dy, y, dx):
 
 @entry
 def _forward(x, y, code, alpha):
-    one = y.dtype.type(1)
-    for i in prange(x.size):
-        y[i] = activate(x[i], code, alpha, one)
+    for run in prange((x.size + RUN - 1) // RUN):
+        first = run * RUN
+        size = min(RUN, x.size - first)
+        copy(x, first, y, first, size)
+        activate_run(y[first : first + size], code, alpha)
 
 
 @entry
 def _backward(dy, y, dpre, code, alpha):
-    one = y.dtype.type(1)
-    for i in prange(y.size):
-        dpre[i] = dy[i] * slope(y[i], code, alpha, one)
+    for run in prange((y.size + RUN - 1) // RUN):
+        first = run * RUN
+        size = min(RUN, y.size - first)
+        copy(dy, first, dpre, first, size)
+        bend_run(dpre[first : first + size], y[first : first + size], code, alpha)
+
+
+@helper
+def _softmax(x, y):
+    """One row of softmax."""
+    top = x[0]
+    for c in range(x.size):
+        top = max(top, x[c])
+    for c in range(x.size):
+        y[c] = exp(x[c] - top)
+    total = y.dtype.type(0)
+    for c in range(x.size):
+        total += y[c]
+    for c in range(x.size):
+        y[c] /= total
 
 
 @entry
 def _softmax_forward(x, y):
     for m in prange(x.shape[0]):
-        top = x[m, 0]
-        for c in range(x.shape[1]):
-            top = max(top, x[m, c])
-        total = y.dtype.type(0)
-        for c in range(x.shape[1]):
-            y[m, c] = math.exp(x[m, c] - top)
-            total += y[m, c]
-        for c in range(x.shape[1]):
-            y[m, c] /= total
+        _softmax(x[m], y[m])
 
 
 @entry

@@ -2,12 +2,12 @@
 
 The transposed convolution needs no code of its own: it is `conv2d_backward_input` with a bias and an activation, and its
 two gradients are the forward pass and the weight gradient of the same convolution with x and dy exchanged. The same
-holds for Winograd's way of doing 3x3 at stride 1, in `_winograd.py`.
+holds for Winograd's way of doing 3x3 at stride 1, in `_winograd.py`, and for few channels on one side, in `_few.py`.
 """
 
 import numpy as np
 
-from minicae.kernels.cpu import _gemm, _winograd
+from minicae.kernels.cpu import _few, _gemm, _winograd
 from minicae.kernels.cpu._micro import ROWS, columns
 from minicae.kernels.cpu._patches import PITCH
 from minicae.kernels.cpu._scalar import CODES
@@ -35,10 +35,20 @@ def conv2d_backward_input(dpre, w, dx, strides, padding, dilation, algorithm="im
 
 def conv2d_backward_weight(x, dpre, dw, db, strides, padding, dilation, algorithm="im2col"):
     """As `reference.conv.conv2d_backward_weight`; each thread owns a part of dw, so nothing is summed twice."""
+    KH, KW, C, F = dw.shape
+    turned = _corner(dw, padding, dilation)
     if algorithm in TILES:
         _winograd.correlate(x, dpre, dw, db, padding[::2], TILES[algorithm])
+    elif _few.fits(C, (KH, KW)):
+        _weigh(x, dpre, dw, db, strides, padding[::2], dilation)
+    elif _few.fits(F, (KH, KW)) and strides == (1, 1) and min(turned) >= 0:
+        other = np.empty((KH, KW, F, C), dw.dtype)
+        _weigh(dpre, x, other, None, strides, turned, dilation)
+        dw[...] = _turned(other)
+        if db is not None:
+            _gemm.column_sums(dpre.size, dpre.reshape(-1), db, scratch(db.dtype, db.size))
     else:
-        _correlate(x, dpre, dw, db, dw.shape[:2], strides, padding[::2], dilation)
+        _correlate(x, dpre, dw, db, (KH, KW), strides, padding[::2], dilation)
 
 
 def conv2d_transpose_forward(x, w, b, y, strides, padding, dilation, activation, alpha, algorithm="im2col"):
@@ -60,33 +70,93 @@ def conv2d_transpose_backward_weight(x, dpre, dw, db, strides, padding, dilation
 
 def _convolve(x, w, b, y, strides, padding, dilation, ending, algorithm):
     """y = act(x * w + b), or times the slope at a gate, where `ending` = (gate or None, activation, alpha)."""
+    KH, KW, C, F = w.shape
+    turned = _corner(w, padding, dilation)
     if algorithm in TILES:
         _winograd.convolve(x, w, b, y, padding[::2], False, ending, TILES[algorithm])
+    elif _few.fits(C, (KH, KW)):
+        _gather(x, w, b, y, strides, padding[::2], dilation, ending)
+    elif _few.fits(F, (KH, KW)) and strides == (1, 1) and min(turned) >= 0:
+        _stamp(x, _turned(w), b, y, strides, turned, dilation, ending)
     else:
-        _multiply(x, w, b, y, w.shape[:2], strides, padding[::2], dilation, False, ending)
+        _multiply(x, w, b, y, (KH, KW), strides, padding[::2], dilation, False, ending)
 
 
 def _adjoint(y, w, b, x, strides, padding, dilation, ending, algorithm):
     """x = act(adjoint of the convolution (y) + b), or times the slope at a gate."""
     KH, KW, C, F = w.shape
-    corner = (KH - 1) * dilation[0] - padding[0], (KW - 1) * dilation[1] - padding[2]
+    turned = _corner(w, padding, dilation)
+    around = strides == (1, 1) and min(turned) >= 0  # the adjoint is a convolution with the kernel turned round
     if algorithm in TILES:
-        _winograd.convolve(y, w, b, x, corner, True, ending, TILES[algorithm])
-        return
-    if strides == (1, 1) and min(corner) >= 0:
-        _multiply(y, w, b, x, (KH, KW), strides, corner, dilation, True, ending)
-        return
+        _winograd.convolve(y, w, b, x, turned, True, ending, TILES[algorithm])
+    elif _few.fits(F, (KH, KW)) and around:
+        _gather(y, _turned(w), b, x, strides, turned, dilation, ending)
+    elif _few.fits(C, (KH, KW)):
+        _stamp(y, w, b, x, strides, padding[::2], dilation, ending)
+    elif around:
+        _multiply(y, w, b, x, (KH, KW), strides, turned, dilation, True, ending)
+    else:
+        _spread(y, w, b, x, strides, padding[::2], dilation, ending)
+
+
+def _corner(w, padding, dilation):
+    """(top, left) padding of the convolution, with the kernel turned round, that is the adjoint at stride 1."""
+    return (w.shape[0] - 1) * dilation[0] - padding[0], (w.shape[1] - 1) * dilation[1] - padding[2]
+
+
+def _turned(w):
+    """w (KH, KW, C, F) turned half round, its channels exchanged: (KH, KW, F, C)."""
+    return np.ascontiguousarray(w[::-1, ::-1].transpose(0, 1, 3, 2))
+
+
+def _gather(x, w, b, y, strides, corner, dilation, ending):
+    gate, activation, alpha = ending
+    nothing = empty(x.dtype)
+    K = w.shape[0] * w.shape[1] * w.shape[2]
+    area = scratch(x.dtype, threads() * K * _few.BLOCK)
+    _few.gather(
+        y.size * K, x.reshape(-1), w.reshape(-1), nothing if b is None else b, nothing if gate is None else gate.reshape(-1),
+        y.reshape(-1), x.shape[1:], w.shape[:2], y.shape[1:3], strides, corner, dilation, y.shape[3], CODES[activation],
+        x.dtype.type(alpha), area,
+    )  # fmt: skip
+
+
+def _weigh(x, dy, dw, db, strides, corner, dilation):
+    F = dy.shape[3]
+    K = dw.size // F
+    area = scratch(x.dtype, (K + 1) * (-(-dy.size // (F * _few.SUM)) * F + threads() * _few.SUM))
+    _few.weigh(
+        dy.size * K, x.reshape(-1), dy.reshape(-1), dw.reshape(-1), empty(x.dtype) if db is None else db, x.shape[1:],
+        dw.shape[:2], dy.shape[1:3], strides, corner, dilation, F, area,
+    )  # fmt: skip
+
+
+def _stamp(y, w, b, x, strides, corner, dilation, ending):
+    gate, activation, alpha = ending
+    nothing = empty(x.dtype)
+    F = y.shape[3]
+    K = w.size // F
+    area = scratch(x.dtype, K * F + threads() * y.shape[1] * y.shape[2] * K)
+    _few.stamp(
+        y.size * K, y.reshape(-1), w.reshape(-1), nothing if b is None else b, nothing if gate is None else gate.reshape(-1),
+        x.reshape(-1), x.shape[1:], w.shape[:2], y.shape[1:3], strides, corner, dilation, F, CODES[activation],
+        x.dtype.type(alpha), area,
+    )  # fmt: skip
+
+
+def _spread(y, w, b, x, strides, corner, dilation, ending):
+    """`_gemm.spread`, image by image, in blocks of pixels."""
     gate, activation, alpha = ending
     nothing = empty(x.dtype)
     width = columns(x.dtype)
-    K = KH * KW * C
-    padded = -(-K // width) * width
+    KH, KW, C, F = w.shape
+    padded = -(-KH * KW * C // width) * width
     block = min(_gemm.BLOCK, y.shape[1] * y.shape[2])
-    area = scratch(x.dtype, padded * F + threads() * block * (PITCH + padded))
+    area = scratch(x.dtype, padded * (F + threads() * block))
     _gemm.spread(
-        y.size * K, y.reshape(-1), w.reshape(-1), nothing if b is None else b, nothing if gate is None else gate.reshape(-1),
-        x.reshape(-1), x.shape[1:], (KH, KW), y.shape[1:3], strides, padding[::2], dilation, F, CODES[activation],
-        x.dtype.type(alpha), width, block, area,
+        y.size * KH * KW * C, y.reshape(-1), w.reshape(-1), nothing if b is None else b,
+        nothing if gate is None else gate.reshape(-1), x.reshape(-1), x.shape[1:], (KH, KW), y.shape[1:3], strides, corner,
+        dilation, F, CODES[activation], x.dtype.type(alpha), width, block, area,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numba
 
+from minicae.kernels.cpu._jit import in_every_version
 from minicae.kernels.cpu._micro import VECTOR_BYTES
 from minicae.kernels.cpu.memory import _add
 
@@ -18,3 +19,8 @@ def facts():
         "vectors": f"{8 * VECTOR_BYTES} bits",
         "cache": str(Path(folder)) if folder else "",
     }
+
+
+def compile_for(call):
+    """As `reference.facts.compile_for`."""
+    return in_every_version(call)

@@ -1,25 +1,13 @@
 """Losses: forward kernels write one float64 number an image, so that any grouping of images adds up to the same bits."""
 
-import math
-
 import numpy as np
 from numba import prange
 
+from minicae.kernels.cpu._elementary import exp, log, log1p
 from minicae.kernels.cpu._jit import entry, helper
 
 MSE, MAE, BCE, BCE_LOGITS = range(4)
-
-
-@helper
-def _cost(y, t, code):
-    """What one element costs, in float64."""
-    if code == MSE:
-        return (y - t) * (y - t)
-    if code == MAE:
-        return abs(y - t)
-    if code == BCE:
-        return -(t * _floor(math.log(y)) + (1 - t) * _floor(math.log1p(-y)))
-    return (0.0 if y <= 0 else y) - y * t + math.log1p(math.exp(-abs(y)))
+RUN = 4096  # elements of one task of a backward kernel
 
 
 @helper
@@ -29,32 +17,60 @@ def _floor(log):
 
 
 @helper
-def _slope(y, t, code):
-    """The derivative of one element's cost with respect to y, in float64."""
+def _cost(y, t, code):
+    """What a run of elements costs together, in float64."""
+    total = 0.0
     if code == MSE:
-        return 2 * (y - t)
-    if code == MAE:
-        return 0.0 if y == t else math.copysign(1.0, y - t) if y - t == y - t else y - t
-    if code == BCE:
-        spread = y * (1 - y)
-        return (y - t) / (1e-12 if spread < 1e-12 else spread)
-    return 1 / (1 + math.exp(-y)) - t
+        for i in range(y.size):
+            d = np.float64(y[i]) - np.float64(t[i])
+            total += d * d
+    elif code == MAE:
+        for i in range(y.size):
+            total += abs(np.float64(y[i]) - np.float64(t[i]))
+    elif code == BCE:
+        for i in range(y.size):
+            p, q = np.float64(y[i]), np.float64(t[i])
+            total -= q * _floor(log(p)) + (1 - q) * _floor(log1p(-p))
+    else:
+        for i in range(y.size):
+            v = np.float64(y[i])
+            total += (0.0 if v <= 0 else v) - v * np.float64(t[i]) + log1p(exp(-abs(v)))
+    return total
+
+
+@helper
+def _slope(y, t, dy, scale, code):
+    """dy = scale * the derivative of each element's cost with respect to y; in float64 where digits would cancel."""
+    one, least = dy.dtype.type(1), dy.dtype.type(1e-12)
+    if code == MSE:
+        for i in range(dy.size):
+            dy[i] = scale * (y[i] - t[i] + (y[i] - t[i]))
+    elif code == MAE:
+        for i in range(dy.size):
+            d = y[i] - t[i]
+            dy[i] = scale * (one if d > 0 else -one if d < 0 else d)
+    elif code == BCE:
+        for i in range(dy.size):
+            spread = y[i] * (one - y[i])
+            dy[i] = scale * (y[i] - t[i]) / (least if spread < least else spread)
+    else:
+        for i in range(dy.size):
+            e = exp(-abs(np.float64(y[i])))
+            dy[i] = scale * ((1.0 if y[i] > 0 else e) / (1 + e) - np.float64(t[i]))
 
 
 @entry
 def _forward(y, target, per_image, code):
     size = y.size // max(1, per_image.size)
     for n in prange(per_image.size):
-        total = 0.0
-        for i in range(n * size, (n + 1) * size):
-            total += _cost(np.float64(y[i]), np.float64(target[i]), code)
-        per_image[n] = total
+        per_image[n] = _cost(y[n * size : (n + 1) * size], target[n * size : (n + 1) * size], code)
 
 
 @entry
 def _backward(y, target, dy, scale, code):
-    for i in prange(y.size):
-        dy[i] = scale * _slope(np.float64(y[i]), np.float64(target[i]), code)
+    for run in prange((y.size + RUN - 1) // RUN):
+        first, end = run * RUN, min((run + 1) * RUN, y.size)
+        _slope(y[first:end], target[first:end], dy[first:end], dy.dtype.type(scale), code)
 
 
 def mse_forward(y, target, per_image):

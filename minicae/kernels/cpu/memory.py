@@ -4,6 +4,7 @@ import numpy as np
 from numba import prange
 
 from minicae.kernels.cpu._jit import entry
+from minicae.kernels.cpu._vector import square_sum
 
 CHUNK = 4096  # elements of one partial sum: fixed, so that the sum does not depend on the number of threads
 
@@ -60,7 +61,4 @@ def _add(x, other, y):
 @entry
 def _squares(x, partial):
     for chunk in prange(partial.size):
-        total = 0.0
-        for i in range(chunk * CHUNK, min(x.size, (chunk + 1) * CHUNK)):
-            total += np.float64(x[i]) * np.float64(x[i])
-        partial[chunk] = total
+        partial[chunk] = square_sum(x[chunk * CHUNK : min(x.size, (chunk + 1) * CHUNK)])

@@ -7,6 +7,7 @@ from numba import prange
 
 from minicae.kernels.cpu._jit import entry
 from minicae.kernels.cpu._scalar import CODES, bend, slope
+from minicae.kernels.cpu._vector import magnitude_sum, square_sum
 
 CLIP = 1e-7  # how near to 0 and 1 a mean activation may come
 
@@ -57,11 +58,8 @@ def contractive_backward(y, w, dy, dw, scale, activation, alpha):
 def _power_forward(z, per_image, squared):
     size = z.size // max(1, per_image.size)
     for n in prange(per_image.size):
-        total = 0.0
-        for i in range(n * size, (n + 1) * size):
-            v = np.float64(z[i])
-            total += v * v if squared else abs(v)
-        per_image[n] = total
+        image = z[n * size : (n + 1) * size]
+        per_image[n] = square_sum(image) if squared else magnitude_sum(image)
 
 
 @entry

@@ -1,11 +1,10 @@
 """The variational code: sampling by reparameterisation, and the Kullback-Leibler divergence from the standard normal."""
 
-import math
-
 import numpy as np
 from numba import prange
 
-from minicae.kernels.cpu._jit import entry
+from minicae.kernels.cpu._elementary import exp, expm1
+from minicae.kernels.cpu._jit import entry, helper
 
 
 def gaussian_sample_forward(stats, noise, z):
@@ -28,38 +27,65 @@ def gaussian_kl_backward(stats, dstats, scale):
     _kl_backward(20 * stats.size, stats, dstats, stats.dtype.type(scale))
 
 
+@helper
+def _sample(mu, log_var, noise, z):
+    """z = mu + sigma * noise, of one image."""
+    half = z.dtype.type(0.5)
+    for d in range(z.size):
+        z[d] = mu[d] + exp(half * log_var[d]) * noise[d]
+
+
+@helper
+def _sample_slopes(dz, log_var, noise, dlog_var):
+    """dlog_var = dz * noise * sigma / 2: the slope of sigma = exp(log_var / 2)."""
+    half = dz.dtype.type(0.5)
+    for d in range(dz.size):
+        dlog_var[d] = dz[d] * noise[d] * (half * exp(half * log_var[d]))
+
+
+@helper
+def _divergence(mu, log_var):
+    """mu^2 + sigma^2 - 1 - log sigma^2, summed over the code of one image in float64."""
+    total = 0.0
+    for d in range(mu.size):
+        m, s = np.float64(mu[d]), np.float64(log_var[d])
+        total += m * m + (expm1(s) - s)
+    return total
+
+
+@helper
+def _divergence_slopes(mu, log_var, dmu, dlog_var, scale):
+    half = scale * mu.dtype.type(0.5)
+    for d in range(mu.size):
+        dmu[d] = scale * mu[d]
+    for d in range(mu.size):
+        dlog_var[d] = half * expm1(log_var[d])
+
+
 @entry
 def _sample_forward(stats, noise, z):
     N, D = z.shape
     for n in prange(N):
-        for d in range(D):
-            z[n, d] = stats[n, d] + math.exp(stats[n, D + d] / 2) * noise[n, d]
+        _sample(stats[n, :D], stats[n, D:], noise[n], z[n])
 
 
 @entry
 def _sample_backward(dz, stats, noise, dstats):
     N, D = dz.shape
     for n in prange(N):
-        for d in range(D):
-            dstats[n, d] = dz[n, d]
-            dstats[n, D + d] = dz[n, d] * noise[n, d] * math.exp(stats[n, D + d] / 2) / 2
+        dstats[n, :D] = dz[n]
+        _sample_slopes(dz[n], stats[n, D:], noise[n], dstats[n, D:])
 
 
 @entry
 def _kl_forward(stats, per_image):
     D = stats.shape[1] // 2
     for n in prange(per_image.size):
-        total = 0.0
-        for d in range(D):
-            mu, log_var = np.float64(stats[n, d]), np.float64(stats[n, D + d])
-            total += mu * mu + math.expm1(log_var) - log_var
-        per_image[n] = total / 2
+        per_image[n] = _divergence(stats[n, :D], stats[n, D:]) / 2
 
 
 @entry
 def _kl_backward(stats, dstats, scale):
     D = stats.shape[1] // 2
     for n in prange(stats.shape[0]):
-        for d in range(D):
-            dstats[n, d] = scale * stats[n, d]
-            dstats[n, D + d] = scale * math.expm1(stats[n, D + d]) / 2
+        _divergence_slopes(stats[n, :D], stats[n, D:], dstats[n, :D], dstats[n, D:], scale)

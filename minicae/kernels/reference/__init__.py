@@ -18,8 +18,10 @@ from minicae.kernels.reference.conv import (
     conv2d_transpose_backward_weight,
     conv2d_transpose_forward,
 )
-from minicae.kernels.reference.dense import dense_backward_input, dense_backward_weight, dense_forward
+from minicae.kernels.reference.dense import dense_backward, dense_backward_input, dense_backward_weight, dense_forward
+from minicae.kernels.reference.facts import compile_for as compile_for
 from minicae.kernels.reference.facts import facts as facts
+from minicae.kernels.reference.guard import keep_if_finite
 from minicae.kernels.reference.loss import (
     bce_backward,
     bce_forward,
@@ -93,6 +95,7 @@ __all__ = [
     "dense_backward_input",
     "dense_backward_weight",
     "dense_forward",
+    "dense_backward",
     "dropout_backward",
     "dropout_forward",
     "gaussian_kl_backward",
@@ -123,6 +126,7 @@ __all__ = [
     "softmax_backward",
     "softmax_forward",
     "sum_of_squares",
+    "keep_if_finite",
     "upsample_bilinear_backward",
     "upsample_bilinear_forward",
     "upsample_nearest_backward",

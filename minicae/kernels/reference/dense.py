@@ -34,6 +34,25 @@ def dense_forward(x, w, b, y, activation, alpha):
     activation_forward(y, y, activation, alpha)
 
 
+def dense_backward(x, dpre, w, dw, db, dx, through=None):
+    """All three at once, as a layer in the middle of a network needs them: what the two functions below do.
+
+    Parameters
+    ----------
+    x : float32|float64 (N, C)
+    dpre : same dtype (N, F)
+        Gradient of the pre-activation.
+    w : same dtype (C, F)
+    dw : same dtype (C, F), written
+    db : same dtype (F,), written, or None
+    dx : same dtype (N, C), written
+    through : tuple (x, activation, alpha), or None
+        As in `dense_backward_input`.
+    """
+    dense_backward_weight(x, dpre, dw, db)
+    dense_backward_input(dpre, w, dx, through)
+
+
 def dense_backward_input(dpre, w, dx, through=None):
     """dx = dpre w': each input hears from every output, through the weight it was sent with.
 

@@ -1,0 +1,45 @@
+"""The contestants: what a row calls them, the file here that runs them, and the settings it is given.
+
+A library's file has `begin(threads, **settings)`, called once, and a function for each operation it knows. That
+function takes a problem and gives a `Task`. A library without it gets no row; one that is not installed, or fails, gets a
+row that says so.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+CONTESTANTS = {
+    "six loops": ("loops", {}),
+    "NumPy im2col": ("numpy", {}),
+    "NumPy": ("numpy", {}),
+    "SciPy": ("scipy", {}),
+    "minicae": ("minicae", {}),
+    "minicae im2col": ("minicae", {"algorithm": "im2col"}),
+    "minicae Winograd": ("minicae", {"algorithm": "winograd"}),
+    "PyTorch": ("torch", {}),
+    "PyTorch channels_last": ("torch", {"channels_last": True}),
+    "PyTorch compile": ("torch", {"compiled": True}),
+    "JAX": ("jax", {}),
+    "the machine": ("peaks", {}),
+}
+
+ABSENT = "has no such operation"
+
+
+class Task(NamedTuple):
+    """An operation ready to run.
+
+    Parameters
+    ----------
+    run : does it once, and returns when it is done
+    result : does it once and gives what came out, an array or a list of arrays in minicae's layout (N, H, W, C)
+    label : how the contestant calls itself for this problem, where that is not its own name
+    """
+
+    run: Callable
+    result: Callable
+    label: str = ""
+
+
+class Unavailable(Exception):
+    """This contestant cannot do this problem, and why: shown in its row."""
