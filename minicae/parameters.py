@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicae.initializers import initialize
+from minicae.memory import aligned
 
 
 @dataclass
@@ -45,7 +46,8 @@ class Parameters:
     def __init__(self, layers, dtype, seed: int):
         declared = [declaration for layer in layers for declaration in layer.declared]
         size = sum(math.prod(declaration.shape) for declaration in declared)
-        self.values, self.gradients = np.zeros(size, dtype), np.zeros(size, dtype)
+        self.values, self.gradients = aligned(size, dtype), aligned(size, dtype)
+        self.gradients[...] = 0
         self.bind(layers)
         for place, (entry, declaration) in enumerate(zip(self.entries, declared)):
             initialize(declaration.initializer, entry.value, np.random.default_rng([seed, place]), declaration.fans)

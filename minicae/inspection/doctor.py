@@ -172,7 +172,6 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
     yield "pad2d", whole(*x), blank(4, 39, 43, 8), (1, 2, 3, 4)
     yield "crop2d", whole(4, 39, 43, 8), blank(*x), (1, 2, 3, 4)
     yield "add", whole(*x), whole(*x), blank(*x)
-    yield "sum_of_squares", whole(*x)
     yield "keep_if_finite", whole(50_000), whole(50_000), blank(50_000)
 
     many = 50_000

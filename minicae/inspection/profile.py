@@ -19,6 +19,7 @@ from minicae import kernels
 # (the array whose pixels each meet all of w, w) among the arguments of the kernels that multiply matrices
 PRODUCTS = {
     "dense_forward": (3, 1),
+    "dense_backward": (1, 2),
     "dense_backward_input": (0, 1),
     "dense_backward_weight": (1, 2),
     "conv2d_forward": (3, 1),
@@ -204,11 +205,14 @@ def _owner(name):
 
 
 def flops(name: str, arguments) -> int:
-    """Operations of a product, computed directly: two for each weight that a pixel meets. 0 for other kernels."""
+    """Operations of a product, computed directly: two for each weight that a pixel meets. 0 for other kernels.
+
+    `dense_backward` is two products.
+    """
     if name not in PRODUCTS:
         return 0
     pixels, w = (arguments[place] for place in PRODUCTS[name])
-    return 2 * (pixels.size // w.shape[-1]) * w.size
+    return (4 if name == "dense_backward" else 2) * (pixels.size // w.shape[-1]) * w.size
 
 
 def nbytes(name: str, arguments) -> int:

@@ -17,13 +17,17 @@ import numpy as np
 from minicae import kernels, ops, shapes
 from minicae.config import Configurable
 from minicae.errors import MinicaeError, ShapeError
+from minicae.memory import aligned
 from minicae.parameters import Declaration, Parameters
+
+PLANNED = "_steps", "_ways_back", "_leaves"  # what a chain works out once
 
 
 class Memory(threading.local):
     """What a layer holds for one thread: buffers by name, and references to what backward will read."""
 
     count = None  # images of the last forward pass
+    x = y = dy = dx = None  # what a layer read and wrote last
 
     def __init__(self):
         self.buffers = {}
@@ -115,7 +119,7 @@ class Layer(Configurable):
         """Memory of this layer and this thread, (N, ...), with the content it had: made once, larger batches apart."""
         held = self.saved.buffers.get(name)
         if held is None or held.shape[0] < shape[0] or held.shape[1:] != shape[1:]:
-            held = self.saved.buffers[name] = np.empty(shape, dtype or self.dtype)
+            held = self.saved.buffers[name] = aligned(shape, dtype or self.dtype)
         return held if held.shape[0] == shape[0] else held[: shape[0]]
 
     def setup(self, input_shape, *, name=None, dtype="float32", backend="cpu", seed=0) -> tuple:
@@ -140,7 +144,8 @@ class Layer(Configurable):
         self.__dict__.pop("_memory", None)
         self.__dict__.pop("_states", None)
         self.__dict__.pop("_declared", None)
-        self.__dict__.pop("_steps", None)
+        for planned in PLANNED:
+            self.__dict__.pop(planned, None)
 
     def connect(self, input_shape) -> tuple:
         """`build`, remembering both shapes and naming the layer in whatever goes wrong."""
@@ -200,7 +205,7 @@ class Layer(Configurable):
     def __getstate__(self):
         """What a copy takes along: everything but buffers, modules, steps, and the mark of the chain that holds it."""
         return {
-            key: value for key, value in self.__dict__.items() if key not in ("_memory", "_kernels", "_held", "_steps")
+            key: value for key, value in self.__dict__.items() if key not in ("_memory", "_kernels", "_held", *PLANNED)
         }
 
     def __setstate__(self, state):

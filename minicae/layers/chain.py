@@ -44,7 +44,7 @@ class Chain(Layer):
     @property
     def penalty(self) -> float:
         """What all layers charge together, for the last forward pass."""
-        return sum(layer.penalty for layer in self.layers)
+        return sum([leaf.penalty for leaf in self._flat()])
 
     @property
     def flops(self) -> int:
@@ -82,31 +82,44 @@ class Chain(Layer):
 
     def backward(self, dy, preactivation=False):
         """dx for dy; with `preactivation`, dy is the gradient before the last layer's activation."""
-        return self._backward(dy, preactivation, 0)
+        return self._backward(self.admit_gradient(dy), preactivation, False)
 
-    def backward_weights(self, dy, preactivation=False):
-        """As `backward`, without dx: layers before the first that has weights are left out."""
-        first = next((place for place, layer in enumerate(self.steps()) if layer.declared), 0)
-        self._backward(dy, preactivation, first, weights_only=True)
+    def backward_weights(self, dy, preactivation=False, own=False):
+        """As `backward`, without dx: layers before the first that has weights are left out.
 
-    def _backward(self, dy, preactivation, first, weights_only=False):
-        dy = self.admit_gradient(dy)
-        order = self.steps()
+        `own` says that dy comes from the trainer, who lets it be overwritten: it is neither checked nor copied.
+        """
+        self._backward(dy if own else self.admit_gradient(dy), preactivation, True)
+
+    def _backward(self, dy, preactivation, weights_only):
+        verbs, owing = self._way_back(preactivation, weights_only)
+        for verb, told in verbs:
+            dy = verb(dy, **told)
+        for layer in owing:
+            layer.settle()
+        return dy
+
+    def _way_back(self, preactivation, weights_only):
+        """([(what to call with dy, what to tell it beside dy)], layers to settle), worked out once."""
+        known = self.__dict__.setdefault("_ways_back", {})
+        if (preactivation, weights_only) in known:
+            return known[preactivation, weights_only]
+        verbs, order, asked = [], self.steps(), (preactivation, weights_only)
+        first = next((place for place, layer in enumerate(order) if layer.declared), 0) if weights_only else 0
         for place in range(len(order) - 1, first - 1, -1):
             layer = order[place]
             told = {"preactivation": True} if preactivation else {}
             if weights_only and place == first:
-                layer.backward_weights(dy, **told)
+                verbs.append((layer.backward_weights, told))
                 break
             # Where a layer can, it multiplies dx by the slope of the activation in front, while dx is at hand.
             slope = order[place - 1].slope if place and layer.bends else None
             preactivation = slope is not None
             if preactivation:
                 told["through"] = slope
-            dy = layer.backward(dy, **told)
-        for layer in order:
-            layer.settle()
-        return dy
+            verbs.append((layer.backward, told))
+        known[asked] = verbs, [layer for layer in order if getattr(type(layer), "settle", None) is not Layer.settle]
+        return known[asked]
 
     def steps(self) -> list:
         """What runs, in order: the simple layers, those of chains within this chain among them, some two at a time."""
@@ -116,4 +129,9 @@ class Chain(Layer):
         return order
 
     def _flat(self):
-        return [leaf for layer in self.layers for leaf in (layer._flat() if isinstance(layer, Chain) else [layer])]
+        leaves = self.__dict__.get("_leaves")
+        if leaves is None:
+            leaves = self._leaves = [
+                leaf for layer in self.layers for leaf in (layer._flat() if isinstance(layer, Chain) else [layer])
+            ]
+        return leaves

@@ -39,3 +39,6 @@ class Dense(Linear):
 
     def weight_gradient(self, x, dpre):
         self.kernels.dense_backward_weight(x, dpre, self.dw, self.db)
+
+    def adjoints(self, x, dpre, dx, through):
+        self.kernels.dense_backward(x, dpre, self.w, self.dw, self.db, dx, through)

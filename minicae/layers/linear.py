@@ -35,12 +35,12 @@ class Linear(Layer):
             self.b = self.db = None
 
     def forward(self, x, training=False):
-        x = self.admit(x)
         saved = self.saved
-        saved.x = x
-        saved.y = y = self.buffer("y", (x.shape[0], *self.output_shape))
-        self.apply(x, y)
-        return y
+        if x is not saved.x or len(x) != len(saved.y):  # the array of the step before has been admitted then
+            saved.x = x = self.admit(x)
+            saved.y = self.buffer("y", (x.shape[0], *self.output_shape))
+        self.apply(x, saved.y)
+        return saved.y
 
     def backward(self, dy, preactivation=False, through=None):
         """dx for dy; with `preactivation`, dy is already the gradient before the activation.
@@ -48,15 +48,27 @@ class Linear(Layer):
         `through` = (activation, alpha) says that x is the output of that activation: dx is multiplied by its slope.
         """
         dy = self.admit_gradient(dy)
-        self.backward_weights(dy, preactivation)
-        dx = self.buffer("dx", (dy.shape[0], *self.input_shape))
-        self.apply_adjoint(dy, dx, through and (self.saved.x, *through))
-        return dx
+        saved = self.saved
+        if not preactivation:
+            self.bend(dy)
+        if dy is not saved.dy:
+            saved.dy, saved.dx = dy, self.buffer("dx", (dy.shape[0], *self.input_shape))
+        self.adjoints(saved.x, dy, saved.dx, through and (saved.x, *through))
+        return saved.dx
 
     def backward_weights(self, dy, preactivation=False):
         """The gradients of w and b; dy becomes the gradient before the activation."""
         dy = self.admit_gradient(dy)
-        saved = self.saved
-        if not preactivation and self._act != "linear":
-            self.kernels.activation_backward(dy, saved.y, dy, self._act, self._alpha)
-        self.weight_gradient(saved.x, dy)
+        if not preactivation:
+            self.bend(dy)
+        self.weight_gradient(self.saved.x, dy)
+
+    def bend(self, dy):
+        """Make dy the gradient before the activation."""
+        if self._act != "linear":
+            self.kernels.activation_backward(dy, self.saved.y, dy, self._act, self._alpha)
+
+    def adjoints(self, x, dpre, dx, through):
+        """The gradients of w, b and x."""
+        self.weight_gradient(x, dpre)
+        self.apply_adjoint(dpre, dx, through)

@@ -58,7 +58,7 @@ class Trainer:
         penalty = model.penalty
         if not math.isfinite(reconstruction + penalty):
             raise self._diverged(f"the loss is {reconstruction + penalty}")
-        model.backward_weights(dx_hat, self.fused)
+        model.backward_weights(dx_hat, self.fused, own=True)
         kept = np.empty_like(parameters.values) if self._last_good is None else self._last_good
         if not model.kernels.keep_if_finite(parameters.gradients, parameters.values, kept):
             raise self._diverged("a gradient is not finite")

@@ -94,9 +94,9 @@ class LogVarAsDeviation(L.GaussianSampling):
 class Accumulating(L.Dense):
     """dw += where dw = is meant."""
 
-    def weight_gradient(self, x, dpre):
+    def adjoints(self, *arguments):
         before = self.dw.copy()
-        super().weight_gradient(x, dpre)
+        super().adjoints(*arguments)
         self.dw += before
 
 
@@ -111,8 +111,8 @@ class ForgottenBias(L.Conv2D):
 class PerImageBias(L.Dense):
     """db is the mean over the batch, the rest is summed."""
 
-    def weight_gradient(self, x, dpre):
-        super().weight_gradient(x, dpre)
+    def adjoints(self, x, *others):
+        super().adjoints(x, *others)
         self.db /= len(x)
 
 

@@ -24,7 +24,7 @@ def test_kernels_are_told_apart_by_layer(x, backend):
     forward = layers["encoder[0]", "dense_forward"]
     assert (forward.calls, forward.flops) == (1, 2 * 8 * 3 * 2)
     assert forward.nbytes == 4 * (8 * 3 + 3 * 2 + 2 + 8 * 2)
-    assert ("decoder[0]", "dense_backward_input") in layers and ("encoder[0]", "dense_backward_input") not in layers
+    assert ("decoder[0]", "dense_backward") in layers and ("encoder[0]", "dense_backward_weight") in layers
     assert layers["optimizer", "adam_step"].nbytes == 4 * 7 * 17
     assert any(layer == "loss" for layer, _ in layers)
     assert all(row.ms > 0 for row in found.rows) and found.step_ms > 0

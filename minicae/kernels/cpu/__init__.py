@@ -33,7 +33,7 @@ from minicae.kernels.cpu.loss import (
     mse_backward,
     mse_forward,
 )
-from minicae.kernels.cpu.memory import add, crop2d, pad2d, sum_of_squares
+from minicae.kernels.cpu.memory import add, crop2d, pad2d
 from minicae.kernels.cpu.noise import (
     dropout_backward,
     dropout_forward,
@@ -135,6 +135,5 @@ __all__ = [
     "pad2d",
     "crop2d",
     "add",
-    "sum_of_squares",
     "keep_if_finite",
 ]

@@ -25,7 +25,7 @@ from numba import prange
 
 from minicae.kernels.cpu._direct import multiply
 from minicae.kernels.cpu._epilogue import finish
-from minicae.kernels.cpu._jit import entry, helper
+from minicae.kernels.cpu._jit import entry_of_tiles, helper
 from minicae.kernels.cpu._transpose import turn
 from minicae.kernels.cpu._vector import add, clear, copy
 
@@ -77,7 +77,7 @@ def _pick(x, at, step, area, to, count):
             area[to + t] = x[at + t * step]
 
 
-@entry
+@entry_of_tiles
 def gather(x, w, b, gate, y, x_shape, kernel, out_shape, strides, corner, dilation, F, code, alpha, area):
     """y = act(columns(x) W + b), or, with a gate (of y's size), y = columns(x) W act'(gate); `area` is scratch."""
     K = kernel[0] * kernel[1] * x_shape[2]
@@ -91,7 +91,7 @@ def gather(x, w, b, gate, y, x_shape, kernel, out_shape, strides, corner, dilati
         finish(y, first * F, count, F, b, gate, code, alpha)
 
 
-@entry
+@entry_of_tiles
 def weigh(x, dy, dw, db, x_shape, kernel, out_shape, strides, corner, dilation, F, area):
     """dw = columns(x)^T dy, and db = the sums of dy, unless it is empty: the product with a row of ones.
 
@@ -116,7 +116,7 @@ def weigh(x, dy, dw, db, x_shape, kernel, out_shape, strides, corner, dilation, 
             add(area[at : at + total.size], total)
 
 
-@entry
+@entry_of_tiles
 def stamp(y, w, b, gate, x, x_shape, kernel, out_shape, strides, corner, dilation, F, code, alpha, area):
     """x = act(adjoint(y W^T) + b), gated as in `gather`: each pixel of y stamps the kernel, scaled, into x.
 

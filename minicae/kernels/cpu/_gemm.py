@@ -23,7 +23,7 @@ import numba
 from numba import prange
 
 from minicae.kernels.cpu._epilogue import finish
-from minicae.kernels.cpu._jit import entry, helper
+from minicae.kernels.cpu._jit import entry_of_tiles, helper
 from minicae.kernels.cpu._micro import by_columns, by_rows
 from minicae.kernels.cpu._patches import PITCH, add_patches, pack_panel, pack_patches
 from minicae.kernels.cpu._vector import add, clear, copy
@@ -41,7 +41,7 @@ def _copy_or_add(rows, count, source, start, source_row, y, y_at, y_row, plus):
             copy(source, read, y, written, count)
 
 
-@entry
+@entry_of_tiles
 def convolve(
     x, w, b, gate, y, x_shape, kernel, out_shape, strides, corner, dilation, F, turned, code, alpha, width, block, area
 ):
@@ -89,7 +89,7 @@ def convolve(
         finish(y, first * F, rows, F, b, gate, code, alpha)
 
 
-@entry
+@entry_of_tiles
 def spread(y, w, b, gate, x, x_shape, kernel, out_shape, strides, corner, dilation, F, code, alpha, width, block, area):
     """x = act(adjoint(y W^T) + b), gated as in `convolve`: each row of y W^T is one patch, added to where it came from in x."""
     H, W, C = x_shape
@@ -131,7 +131,7 @@ def spread(y, w, b, gate, x, x_shape, kernel, out_shape, strides, corner, dilati
         finish(x, base, H * W, C, b, gate, code, alpha)
 
 
-@entry
+@entry_of_tiles
 def correlate(
     x, dy, dw, db, x_shape, kernel, out_shape, strides, corner, dilation, F, span, panels, width, block, area
 ):
@@ -183,7 +183,7 @@ def sum_rows(dy, M, F, f0, count, db, area, at):
         add(block, db[f0 : f0 + count])
 
 
-@entry
+@entry_of_tiles
 def column_sums(dy, db, area):
     """db (F,) = sums over the rows of dy (M, F)."""
     F = db.size

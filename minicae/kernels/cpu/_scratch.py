@@ -7,7 +7,7 @@ is enough for all Python threads.
 import numba
 import numpy as np
 
-LINE = 64  # bytes
+from minicae.memory import aligned
 
 _areas = {}
 _nothing = {}
@@ -25,14 +25,6 @@ def scratch(dtype, size: int) -> np.ndarray:
     if area is None or area.size < size:
         area = _areas[dtype] = aligned(size, dtype)
     return area
-
-
-def aligned(size: int, dtype) -> np.ndarray:
-    """A flat array that starts on a line of the cache, so that no vector is spread over two lines."""
-    dtype = np.dtype(dtype)
-    area = np.empty(size + LINE // dtype.itemsize, dtype)
-    start = -area.ctypes.data % LINE // dtype.itemsize
-    return area[start : start + size]
 
 
 def empty(dtype) -> np.ndarray:

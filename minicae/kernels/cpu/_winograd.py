@@ -25,7 +25,7 @@ import numba
 from numba import prange
 
 from minicae.kernels.cpu._epilogue import finish
-from minicae.kernels.cpu._jit import entry, helper
+from minicae.kernels.cpu._jit import entry_of_tiles, helper
 from minicae.kernels.cpu._micro import ROWS, by_columns, by_rows, columns
 from minicae.kernels.cpu._passes import (
     transform_filter,
@@ -116,7 +116,7 @@ def _gradient_tiles(dy, n, top, shape, f0, filters, across, tile, strip, area, d
             )
 
 
-@entry
+@entry_of_tiles
 def winograd_convolve(
     x, w, b, gate, nothing, y, x_shape, out_shape, corner, F, turned, code, alpha, tile, block, width, area, share
 ):
@@ -174,7 +174,7 @@ def winograd_convolve(
                         finish(y, to, pixels, F, nothing, gate, code, alpha)
 
 
-@entry
+@entry_of_tiles
 def winograd_correlate(x, dy, dw, db, x_shape, out_shape, corner, F, tile, block, c_part, f_part, width, area, share):
     """dw = the gradient of the weights; db = the sums of dy, unless db is empty.
 

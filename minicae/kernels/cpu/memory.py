@@ -1,12 +1,8 @@
-"""Moving and adding arrays: padding, cropping, sums, and the squared length of a vector."""
+"""Moving and adding arrays: padding, cropping, sums."""
 
-import numpy as np
 from numba import prange
 
 from minicae.kernels.cpu._jit import entry
-from minicae.kernels.cpu._vector import square_sum
-
-CHUNK = 4096  # elements of one partial sum: fixed, so that the sum does not depend on the number of threads
 
 
 def pad2d(x, y, padding):
@@ -22,13 +18,6 @@ def crop2d(x, y, cropping):
 def add(x, other, y):
     """As `reference.memory.add`."""
     _add(x.size, x.reshape(-1), other.reshape(-1), y.reshape(-1))
-
-
-def sum_of_squares(x):
-    """As `reference.memory.sum_of_squares`."""
-    partial = np.empty(-(-x.size // CHUNK))
-    _squares(x.size, x.reshape(-1), partial)
-    return float(partial.sum())
 
 
 @entry
@@ -56,9 +45,3 @@ def _crop(x, y, top, left):
 def _add(x, other, y):
     for i in prange(x.size):
         y[i] = x[i] + other[i]
-
-
-@entry
-def _squares(x, partial):
-    for chunk in prange(partial.size):
-        partial[chunk] = square_sum(x[chunk * CHUNK : min(x.size, (chunk + 1) * CHUNK)])

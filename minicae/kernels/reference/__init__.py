@@ -32,7 +32,7 @@ from minicae.kernels.reference.loss import (
     mse_backward,
     mse_forward,
 )
-from minicae.kernels.reference.memory import add, crop2d, pad2d, sum_of_squares
+from minicae.kernels.reference.memory import add, crop2d, pad2d
 from minicae.kernels.reference.noise import (
     dropout_backward,
     dropout_forward,
@@ -125,7 +125,6 @@ __all__ = [
     "sgd_step",
     "softmax_backward",
     "softmax_forward",
-    "sum_of_squares",
     "keep_if_finite",
     "upsample_bilinear_backward",
     "upsample_bilinear_forward",

@@ -1,4 +1,4 @@
-"""The kernels that hardly calculate: padding, cropping, adding, the sum of squares."""
+"""The kernels that hardly calculate: padding, cropping, adding."""
 
 import numpy as np
 
@@ -43,17 +43,3 @@ def add(x, other, y):
         May be x itself.
     """
     np.add(x, other, out=y)
-
-
-def sum_of_squares(x):
-    """The sum of x^2, squared and added in float64.
-
-    Parameters
-    ----------
-    x : float32|float64, any shape
-
-    Returns
-    -------
-    float
-    """
-    return float(np.square(x, dtype=np.float64).sum())
