@@ -40,6 +40,16 @@ numba.get_num_threads()
 # memory, and Numba's workqueue layer ends the process when two threads launch at once.
 _one_at_a_time = threading.Lock()
 
+
+def _after_fork():
+    """GNU OpenMP's pool does not survive a fork, and ends the process that asks for it: a child stays with one thread."""
+    global SERIAL_WORK, _one_at_a_time
+    SERIAL_WORK, _one_at_a_time = math.inf, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
 _HERE = pathlib.Path(__file__).parent
 _FINGERPRINT = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_HERE.glob("*.py")))).hexdigest()
 
