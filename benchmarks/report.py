@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -99,9 +100,9 @@ def load(folder, topic):
 
 def readme_table(folder) -> str:
     """The README's performance table in Markdown, from what is saved; what was not measured, or quickly, is left out."""
-    saved = {topic: load(folder, topic) for topic in ("step", "memory", "start", "scale", *SHARES)}
+    saved = {topic: load(folder, topic) for topic in ("step", "memory", "start", "scale", *SHARES, "quality")}
     saved = {topic: ([], {}, {}) if one[1].get("quick") else one for topic, one in saved.items()}
-    parts = [_ratios(saved), _shares(saved), _growth(saved)]
+    parts = [_ratios(saved), _shares(saved), _growth(saved), _quality(saved["quality"][0])]
     about = [machine for _, machine, _ in saved.values() if machine]
     if not about:
         return f"nothing is saved in {folder}: python -m benchmarks all --save"
@@ -177,6 +178,16 @@ def _growth(saved):
     if ever:
         text.append(f"The very first step, which compiles the kernels, comes after {ever.median:.0f} s.")
     return " ".join(text)
+
+
+def _quality(rows):
+    """One table a question: what every network reached."""
+    tables = []
+    for case, own in itertools.groupby(rows, key=lambda row: row.case):
+        own = list(own)
+        lines = [f"| {row.contestant} | {row.median:.3g} |" for row in own]
+        tables.append("\n".join([f"| {case} | {own[0].unit} |", "| --- | --- |", *lines]))
+    return "\n\n".join(tables)
 
 
 def _sentence(about):

@@ -11,6 +11,11 @@ HEADER = {
     "whole networks: the length of each array's error by its own.",
     "s": "seconds: median and least of fresh processes.  ratio: relative to the first row of minicae, round by round.",
     "MiB": "MiB: median and least.  ratio: relative to the first row of minicae.",
+    "MSE": "MSE: mean squared error, white is 1.  ratio: to the MSE of principal components.",
+    "dB": "dB: mean peak signal-to-noise ratio of the images.",
+    "MSE in the hole": "MSE in the hole: mean squared error of what is missing.  ratio: to that of the mean image.",
+    "AUC": "AUC: area under the ROC curve of the reconstruction error, mean over the digits; 0.5 is chance.",
+    "%": "%: share of the test images that are named rightly.",
 }
 
 
@@ -24,8 +29,8 @@ class Row:
     contestant : who
     median, least : of all measurements, in `unit`; None where there are none, and `note` says why
     count : of measurements
-    unit : "ms", "s" or "MiB"
-    ratio : how many times as much as minicae; None where there is no minicae to compare with
+    unit : "ms", "s", "MiB" or another of HEADER
+    ratio : how many times as much as minicae, or as HEADER says; None where there is nothing to compare with
     flops, nbytes : of the problem
     peak : GFLOP/s or GB/s that the machine reached in the same rounds; `bound` says which, "fma" or "copy"
     error : the constant c
@@ -107,4 +112,4 @@ def table(rows) -> str:
 def _number(value):
     if value is None:
         return ""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value >= 1 else f"{value:.3f}"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value >= 1 or value < 0.1 else f"{value:.3f}"

@@ -1,8 +1,9 @@
 """minicae: a from-scratch engine for autoencoders. The public names; importing it costs what importing NumPy costs."""
 
-from minicae import datasets, errors, initializers, layers, losses, metrics, ops, optimizers, schedules
+from minicae import datasets, errors, initializers, layers, losses, metrics, ops, optimizers, schedules, tasks
 from minicae.inspection.gradcheck import gradcheck
-from minicae.models import zoo
+from minicae.layers.condition import conditioned
+from minicae.models import stacking, zoo
 from minicae.models.autoencoder import Autoencoder
 from minicae.models.sequential import Sequential, load
 from minicae.training import callbacks
@@ -13,6 +14,7 @@ __all__ = [
     "Autoencoder",
     "Sequential",
     "callbacks",
+    "conditioned",
     "datasets",
     "errors",
     "gradcheck",
@@ -24,5 +26,7 @@ __all__ = [
     "ops",
     "optimizers",
     "schedules",
+    "stacking",
+    "tasks",
     "zoo",
 ]

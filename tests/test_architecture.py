@@ -24,14 +24,14 @@ FLOORS = [  # the ground first; a file stands on the floor of the longest name t
     ["losses", "optimizers"],
     ["training", "inspection"],
     ["models"],
-    ["plots"],
+    ["plots", "estimators", "tasks"],
     ["__init__"],
     ["arguments"],
     ["commands"],
     ["cli"],
     ["__main__"],
 ]
-OUTSIDE = {"numpy", "numba", "llvmlite", "matplotlib", "tqdm"}
+OUTSIDE = {"numpy", "numba", "llvmlite", "matplotlib", "tqdm", "sklearn"}
 LINES = 300
 
 
@@ -142,6 +142,8 @@ def test_others_are_imported_where_they_may_be(name):
             assert name.startswith("kernels.cpu."), f"{name} imports {top}"
         if top == "matplotlib":
             assert name == "plots" or inside, f"{name} imports matplotlib for everybody"
+        if top == "sklearn":
+            assert name == "estimators", f"{name} imports sklearn"
         if top == "tqdm":
             assert inside, f"{name} imports tqdm for everybody"
         if name.startswith("kernels.reference"):

@@ -133,6 +133,27 @@ def test_the_networks_take_their_own_sizes_without_being_told(run):
         assert mc.load("model.minicae").encoder.output_shape == ({3: 2, 5: 2, 120: 30}[size],)
 
 
+@pytest.mark.parametrize("model", ["denoising", "sparse", "contractive", "variational"])
+def test_the_variants_take_vectors_and_images(run, model):
+    np.save("vectors.npy", np.random.default_rng(0).random((40, 9)))
+    np.save("images.npy", images(40, 4, 4))
+    common = "--model", model, "--code", 3, "--widths", "4", "--epochs", 1, "--batch-size", 16
+    for name, kind, shape in (
+        ("vectors", "dense", (9,)),
+        ("images", "dense", (4, 4, 1)),
+        ("images", "convolutional", (4, 4, 1)),
+    ):
+        code, _, complaint = run("train", "--data", f"{name}.npy", *common, "--kind", kind, "--out", "out")
+        assert code == 0, complaint
+        trained = mc.load("out/model.minicae")
+        assert trained.input_shape == shape and trained.encoder.output_shape == (3,)
+        assert any(isinstance(leaf, mc.layers.Conv2D) for leaf in trained.leaves()) == (kind == "convolutional")
+    code, _, complaint = run(
+        "train", "--data", "vectors.npy", "--model", model, "--kind", "convolutional", "--out", "."
+    )
+    assert code == 1 and "--kind convolutional needs images, the data are vectors of 9: try dense" in complaint
+
+
 def test_bytes_are_scaled_aloud(run):
     np.save("x.npy", images(30, 8, 8, dtype=np.uint8))
     code, _, said = run("train", "--data", "x.npy", *SMALL, "--out", ".")
@@ -230,7 +251,7 @@ def test_data_that_cannot_be_used(run, kind, wanted):
             "train --data x.csv",
             "--data must be glyphs, mnist, fashion-mnist or a file ending in .npy or .npz, got 'x.csv'",
         ),
-        ("train --model vae", "--model must be one of 'basic', 'stacked', 'convolutional', got 'vae'"),
+        ("train --model vae", "'contractive', 'variational', got 'vae'"),
         ("train --data glyphs --epochs", "minicae train: --epochs: expected one argument"),
         ("train", "minicae train: the following arguments are required: --data"),
         ("teach", f"minicae: COMMAND must be one of {', '.join(COMMANDS)}, got 'teach'"),

@@ -113,7 +113,8 @@ def test_a_layer_says_what_it_was_built_for():
         (
             [L.ReLU(), L.ContractivePenalty()],
             (6,),
-            "ContractivePenalty must come right after a Dense layer, got ReLU() before it",
+            "ContractivePenalty must come right after a Dense layer, got ReLU() before it:"
+            " take estimator='finite_difference'",
             "sequential[1] ContractivePenalty(), given (6,)",
         ),
     ],

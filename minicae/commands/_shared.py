@@ -10,7 +10,7 @@ from minicae.datasets.arrays import Data, load_arrays
 from minicae.files import replacing
 from minicae.training.callbacks import CSVLogger, ModelCheckpoint
 
-MODELS = ("basic", "stacked", "convolutional")
+MODELS = ("basic", "stacked", "convolutional", "denoising", "sparse", "contractive", "variational")
 GLYPHS = 9_000, 1_000  # digits that --data glyphs stands for: to train on, to test on
 IN_FIGURE = 1_000  # test samples whose codes are drawn
 

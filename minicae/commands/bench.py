@@ -11,7 +11,7 @@ EXAMPLE = "minicae bench --model stacked --batch 128"
 def options(option):
     """The arguments of the command."""
     names = _shared.MODELS
-    option("--model", choices=names, default="convolutional", metavar="NAME", help=f"{', '.join(names)} (the last)")
+    option("--model", choices=names, default="convolutional", metavar="NAME", help=f"{', '.join(names)} (%(default)s)")
     option("--batch", type=COUNT, default=64, metavar="N", help="samples of one update (%(default)s)")
 
 
@@ -21,7 +21,7 @@ def run(arguments):
 
     model = getattr(zoo, arguments.model)()
     images, _ = make_glyphs(arguments.batch)
-    if arguments.model != "convolutional":
+    if len(model.input_shape) == 1:
         images = images.reshape(arguments.batch, -1)
         middle = images.shape[1] // 2
         images = images[:, middle : middle + model.input_shape[0]].copy()

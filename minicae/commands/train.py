@@ -11,7 +11,7 @@ from minicae.losses import NAMES as LOSSES
 from minicae.models import zoo
 
 EXAMPLE = "minicae train --data mnist --model convolutional --code 32 --epochs 3 --out mnist-32"
-MODEL_OPTIONS = ("filters", "code", "last_kernel", "interpolation", "sizes", "loss", "learning_rate")
+MODEL_OPTIONS = ("kind", "widths", "filters", "code", "last_kernel", "interpolation", "sizes", "loss", "learning_rate")
 
 
 def options(option):
@@ -19,7 +19,7 @@ def options(option):
     names = _shared.MODELS
     _shared.data_option(option)
     _shared.folder_option(option)
-    option("--model", choices=names, default="convolutional", metavar="NAME", help=f"{', '.join(names)} (the last)")
+    option("--model", choices=names, default="convolutional", metavar="NAME", help=f"{', '.join(names)} (%(default)s)")
     option("--epochs", type=COUNT, default=5, metavar="N", help="passes over the samples (%(default)s)")
     option("--batch-size", type=COUNT, default=64, metavar="N", help="samples of one update (%(default)s)")
     option("--seed", type=SEED, default=0, metavar="N", help="of weights and order (%(default)s)")
@@ -32,7 +32,13 @@ def options(option):
     )
     option("--sizes", type=COUNTS, metavar="N,N,...", help="basic, stacked: numbers in each layer, the samples' first")
     option("--filters", type=COUNTS, metavar="N,N,...", help="convolutional: channels of each stage (64,128,256)")
-    option("--code", type=COUNT, metavar="N", help="convolutional: numbers in the code (the last stage's maps)")
+    option("--code", type=COUNT, metavar="N", help="numbers in the code (the model's own; convolutional: maps)")
+    option(
+        "--kind", choices=("dense", "convolutional"), metavar="NAME", help="denoising and after: dense or convolutional"
+    )
+    option(
+        "--widths", type=COUNTS, metavar="N,N,...", help="denoising and after: units or channels of the hidden layers"
+    )
     option("--last-kernel", type=COUNT, metavar="N", help="convolutional: pixels of the last kernel (3)")
     option(
         "--interpolation", choices=("nearest", "bilinear"), metavar="NAME", help="convolutional: nearest or bilinear"
@@ -50,9 +56,10 @@ def run(arguments):
             raise SettingError(f"--{name.replace('_', '-')} has no meaning for --model {arguments.model}")
     data = _shared.load_data(arguments.data)
     kind = _shared.kind(data.train)
-    if arguments.model == "convolutional":
-        if data.train.ndim != 4:
-            raise SettingError(f"--model convolutional needs images, the data are {kind}: try stacked")
+    if "input_shape" in known:
+        if "convolutional" in (arguments.model, settings.get("kind")) and data.train.ndim != 4:
+            what, other = ("--kind", "dense") if "kind" in settings else ("--model", "stacked")
+            raise SettingError(f"{what} convolutional needs images, the data are {kind}: try {other}")
         settings["input_shape"] = data.train.shape[1:]
     else:
         data = data._replace(train=data.train.reshape(len(data.train), -1), test=data.test.reshape(len(data.test), -1))

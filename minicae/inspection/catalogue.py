@@ -11,6 +11,7 @@ import numpy as np
 
 from minicae import layers as L
 from minicae import losses, ops
+from minicae.layers.condition import conditioned
 
 
 class Case(NamedTuple):
@@ -38,6 +39,17 @@ def cases(seed: int = 0) -> Iterator[Case]:
     for activation in ("sigmoid", "tanh", "elu", "softplus"):
         chain = L.Chain([L.Dense(4, activation), L.ContractivePenalty(0.3)])
         yield Case(f"ContractivePenalty(0.3) after {activation}", chain, vectors)
+    encoder = [L.Conv2D(2, 3, activation="tanh"), L.Flatten(), L.Dense(3, "tanh")]
+    penalty = L.ContractivePenalty(0.3, "finite_difference")
+    yield Case(f"{penalty!r} after Conv2D and Dense", L.Chain([*encoder, penalty]), images)
+    for layer, x in ((L.Dense(4, "tanh"), vectors), (L.Conv2D(3, (3, 2), (2, 1), activation="tanh"), images)):
+        tied = L.Tied(layer, "sigmoid")
+        yield Case(repr(tied), L.Chain([layer, tied]), x)
+    for x in (vectors, images):
+        chain = L.Chain([L.SplitLabels(), L.Tanh(), L.AppendLabels(3)])
+        yield Case(
+            f"SplitLabels(), AppendLabels(3) for {x.ndim - 1} axes", chain, conditioned(x, np.arange(len(x)) % 2)
+        )
     target = rng.uniform(0, 1, (4, 5))
     for loss in (losses.MeanSquaredError, losses.MeanAbsoluteError):
         for reduction in ("mean", "per_image"):

@@ -28,6 +28,7 @@ class Memory(threading.local):
 
     count = None  # images of the last forward pass
     x = y = dy = dx = None  # what a layer read and wrote last
+    given = None  # its input
 
     def __init__(self):
         self.buffers = {}
@@ -66,11 +67,14 @@ class Layer(Configurable):
         """As `backward`, where nobody needs dx: the first layer of a network."""
         self.backward(dy)
 
-    def follow(self, layer: "Layer | None") -> None:
-        """Told, before `build`, which layer comes right before this one in its chain."""
+    def follow(self, before: list["Layer"]) -> None:
+        """Told, before `build`, which simple layers of the model come before this one, in order, all of them built."""
 
-    def settle(self) -> None:
-        """Called when the whole chain has gone backward: adds what this layer owes to other layers' gradients."""
+    def settle(self, dx=None) -> None:
+        """Called when the whole chain has gone backward: adds what this layer owes to other layers' gradients.
+
+        dx is the gradient of the chain's input, None where nobody needs it.
+        """
 
     def prepare(self) -> None:
         """Called once the parameters are there: makes `states`."""
@@ -171,7 +175,7 @@ class Layer(Configurable):
     def admit(self, x) -> np.ndarray:
         """x if it is what the layer was built for; converted where it can be; otherwise an error that names the layer."""
         if type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self.input_shape and x.flags.carray:
-            self.saved.count = x.shape[0]
+            self.saved.count, self.saved.given = x.shape[0], x
             return x
         try:
             x = ops.admit(x, self.dtype)
@@ -182,7 +186,7 @@ class Layer(Configurable):
                 raise ShapeError(f"x must have the shape (N, {wanted}), got {x.shape}", x=x)
         except MinicaeError as error:
             raise error.within(self.where) from None
-        self.saved.count = x.shape[0]
+        self.saved.count, self.saved.given = x.shape[0], x
         return x
 
     def admit_gradient(self, dy) -> np.ndarray:

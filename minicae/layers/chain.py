@@ -60,9 +60,12 @@ class Chain(Layer):
         for child, layer in zip(self.names(), self.layers):
             layer.configure(child, dtype, backend)
 
+    def follow(self, before):
+        self._before = before
+
     def build(self, input_shape):
         sizes = [tuple(input_shape)]
-        before = None
+        before = list(self.__dict__.pop("_before", ()))
         for layer in self.layers:
             layer.follow(before)
             try:
@@ -71,7 +74,7 @@ class Chain(Layer):
                 if len(sizes) > 1 and "shapes so far" not in error.message:
                     error.message += f"\n  shapes so far: {' -> '.join(map(str, sizes))}"
                 raise
-            before = layer
+            before = [*before, *layer.leaves()]
         return sizes[-1]
 
     def forward(self, x, training=False):
@@ -96,7 +99,7 @@ class Chain(Layer):
         for verb, told in verbs:
             dy = verb(dy, **told)
         for layer in owing:
-            layer.settle()
+            layer.settle(None if weights_only else dy)
         return dy
 
     def _way_back(self, preactivation, weights_only):

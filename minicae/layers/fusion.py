@@ -61,7 +61,7 @@ class UpsampledConvolution:
         for part in self._places(dwide):
             conv.dw[...] += part.transpose(0, 1, 3, 2)
 
-    def settle(self):
+    def settle(self, dx=None):
         """Nothing is owed."""
 
     @property

@@ -1,15 +1,13 @@
 """Penalties on the code: the identity on the way forward, a charge on the loss, and its gradient on the way back.
 
-A sparse or contractive autoencoder is an ordinary one whose encoder ends with one of these. What a layer charges is in
-`layer.penalty`; the trainer adds it to the loss and reports it apart.
+A sparse autoencoder is an ordinary one whose encoder ends with one of these, and so is a contractive one (whose penalty is
+in `contractive.py`). What a layer charges is in `layer.penalty`; the trainer adds it to the loss and reports it apart.
 """
 
 import numpy as np
 
 from minicae import shapes
-from minicae.errors import ShapeError
 from minicae.layers.base import Layer
-from minicae.layers.dense import Dense
 
 
 class _Penalty(Layer):
@@ -24,7 +22,7 @@ class _Penalty(Layer):
 
     def forward(self, x, training=False):
         x = self.admit(x)
-        self.saved.x = x
+        self.saved.x, self.saved.training = x, training
         if len(x):
             self.penalty = self.charge(x)
         return x
@@ -89,42 +87,3 @@ class KLSparsity(_Penalty):
 
     def charge_gradient(self, x, dx):
         self.kernels.kl_sparsity_backward(self.saved.mean, dx.reshape(len(dx), -1), self.target, self.weight)
-
-
-class ContractivePenalty(_Penalty):
-    """weight * mean over images of ||d code / d input||^2 (Frobenius), exact, of the Dense layer right before it.
-
-        ||J||^2 = sum over f of slope(y_f)^2 * sum over c of w[c, f]^2
-
-    A function of the code y and of that layer's weights: its gradient goes to both. Source: Rifai et al.,
-    "Contractive Auto-Encoders" (2011).
-    """
-
-    def __init__(self, weight=1e-3):
-        super().__init__(weight)
-        self._layer = None
-
-    def follow(self, layer):
-        """Told by the Sequential which layer comes right before this one."""
-        self._layer = layer
-
-    def build(self, input_shape):
-        if not isinstance(self._layer, Dense):
-            raise ShapeError(f"ContractivePenalty must come right after a Dense layer, got {self._layer!r} before it")
-        return super().build(input_shape)
-
-    def charge(self, x):
-        per_image = self.buffer("per_image", (len(x),), np.float64)
-        layer = self._layer
-        self.kernels.contractive_forward(x, layer.w, per_image, layer._act, layer._alpha)
-        return self.weight * float(per_image.mean())
-
-    def charge_gradient(self, x, dx):
-        layer = self._layer
-        self.saved.dw = self.buffer("dw", layer.w.shape)
-        scale = self.weight / len(x)
-        self.kernels.contractive_backward(x, layer.w, dx, self.saved.dw, scale, layer._act, layer._alpha)
-
-    def settle(self):
-        if len(self.saved.x):
-            self.kernels.add(self._layer.dw, self.saved.dw, self._layer.dw)

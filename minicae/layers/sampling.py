@@ -14,11 +14,13 @@ class GaussianSampling(Layer):
 
         KL(N(mu, exp(log_var)) || N(0, 1)) = 0.5 * sum over d of mu^2 + exp(log_var) - 1 - log_var       nats
 
-    With a loss of reduction="per_image" and beta = 1 the objective is the negative evidence lower bound.
+    With a loss of reduction="per_image" and beta = 1 the objective is the negative evidence lower bound. `warmth`, a number
+    in 0..1 that `callbacks.BetaWarmup` moves, multiplies beta in training.
     Source: Kingma and Welling, "Auto-Encoding Variational Bayes" (2013); beta: Higgins et al. (2017).
     """
 
     random = True
+    warmth = 1.0
 
     def __init__(self, beta=1.0):
         self.beta = shapes.number(beta, "beta", 0)
@@ -37,7 +39,7 @@ class GaussianSampling(Layer):
         if len(x):
             per_image = self.buffer("per_image", (len(x),), np.float64)
             self.kernels.gaussian_kl_forward(x, per_image)
-            self.penalty = self.beta * float(per_image.mean())
+            self.penalty = self._beta * float(per_image.mean())
         if training:
             noise = self.buffer("noise", z.shape)
             self.rng.standard_normal(out=noise, dtype=self.dtype)
@@ -54,6 +56,10 @@ class GaussianSampling(Layer):
         if not saved.training:
             noise[...] = 0
         self.kernels.gaussian_sample_backward(dy, saved.x, noise, dx)
-        self.kernels.gaussian_kl_backward(saved.x, own, self.beta / max(1, len(dy)))
+        self.kernels.gaussian_kl_backward(saved.x, own, self._beta / max(1, len(dy)))
         self.kernels.add(dx, own, dx)
         return dx
+
+    @property
+    def _beta(self):
+        return self.beta * self.warmth if self.saved.training else self.beta

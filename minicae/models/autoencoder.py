@@ -6,11 +6,17 @@ import warnings
 import numpy as np
 
 from minicae import shapes
-from minicae.errors import SettingError, ShapeError
+from minicae.errors import DataError, SettingError, ShapeError
+from minicae.layers.condition import AppendLabels, SplitLabels, one_hot
 from minicae.layers.noise import Dropout, _Random
 from minicae.layers.penalty import _Penalty
 from minicae.layers.sampling import GaussianSampling
+from minicae.models import likelihood
 from minicae.models.sequential import Sequential
+from minicae.training.callbacks import Callback
+
+ACTIVE = 0.01  # variance over data of a posterior mean from which on its unit counts as active
+SEEN = 16  # images of a batch from which on collapse can be told
 
 
 class Autoencoder(Sequential):
@@ -23,7 +29,8 @@ class Autoencoder(Sequential):
 
     A variant is one more layer in a list: noise first makes it denoising, a penalty last in the encoder makes it sparse
     or contractive, `GaussianSampling` last makes it variational. A code that is not smaller than the input, with none of
-    these, can be copied through: a warning says so.
+    these, can be copied through: a warning says so. Where a `SplitLabels` takes labels off the input, the decoder ends with
+    the shape that is left, and `fit`, `evaluate` and `train_on_batch` are given that as y.
     """
 
     def __init__(self, encoder, decoder, input_shape=None, seed=0, dtype="float32", backend="cpu"):
@@ -48,6 +55,8 @@ class Autoencoder(Sequential):
 
     def build(self, input_shape):
         output_shape = super().build(input_shape)
+        split = self._find(SplitLabels)
+        input_shape = split.output_shape if split else input_shape
         if output_shape != input_shape:
             shapes_of = [input_shape, *(leaf.output_shape for leaf in self.leaves())]
             raise ShapeError(
@@ -81,21 +90,110 @@ class Autoencoder(Sequential):
         """Squared error: its mean over each sample (N,), or of each pixel (N, *input_shape): per="pixel"."""
         if per not in ("sample", "pixel"):
             raise SettingError(f"per must be 'sample' or 'pixel', got {per!r}")
-        error = np.square(self.reconstruct(x, batch_size) - np.asarray(x, self.dtype))
+        error = np.square(self.reconstruct(x, batch_size) - self.without_labels(np.asarray(x, self.dtype)))
         return error if per == "pixel" else error.mean(tuple(range(1, error.ndim)))
 
-    def sample(self, n, seed=0) -> np.ndarray:
-        """n reconstructions (n, *input_shape) of codes drawn from the standard normal: what a variational decoder expects."""
+    def sample(self, n, seed=0, label=None) -> np.ndarray:
+        """n reconstructions (n, *output_shape) of codes drawn from the standard normal: what a variational decoder expects.
+
+        `label` is for conditional models: one class for all, or one a sample, (n,).
+        """
         rng = np.random.default_rng(shapes.integer(seed, "seed", 0))
-        codes = rng.standard_normal((shapes.integer(n, "n"), *self._coded()), self.dtype)
+        n, append = shapes.integer(n, "n"), self._appended()
+        if append is None:
+            if label is not None:
+                raise SettingError("label is for conditional models: this one has no AppendLabels behind its code")
+            return self.decode(rng.standard_normal((n, *self.encoder.output_shape), self.dtype))
+        labels = np.asarray(-1 if label is None else label)
+        if labels.shape not in ((), (n,)) or not np.isin(labels, np.arange(append.classes)).all():
+            raise SettingError(f"label must be a class from 0 to {append.classes - 1}, or {n} of them, got {label!r}")
+        codes = np.empty((n, *append.output_shape), self.dtype)
+        codes[..., : -append.classes] = rng.standard_normal((n, *append.input_shape), self.dtype)
+        one_hot(np.broadcast_to(labels, n), append.classes, codes[..., -append.classes :])
         return self.decode(codes)
 
-    def _coded(self):
+    def code_statistics(self, x, threshold=1e-3, batch_size=256) -> dict:
+        """How sparse the code of x is: {"mean_activation", "active_share", "dead_units"}.
+
+        A unit is one number of the code; it is active on an image where its absolute value is above `threshold` (sigmoid
+        units are never 0: take a larger one for them, such as 0.1).
+        mean_activation is the mean over images and units of the value itself, active_share the share of (image, unit) pairs
+        that are active, dead_units the number of units that are active on no image of x.
+        """
+        threshold = shapes.number(threshold, "threshold", 0)
+        codes = self.encode(x, batch_size)
+        if not len(codes):
+            raise DataError("there are no samples to make statistics of")
+        active = np.abs(codes) > threshold
+        return {
+            "mean_activation": float(codes.mean(dtype=np.float64)),
+            "active_share": float(active.mean()),
+            "dead_units": int((~active.any(0)).sum()),
+        }
+
+    def active_units(self, x, threshold=ACTIVE, batch_size=256) -> int:
+        """Units of a variational code that say something of x: those whose posterior mean has a variance above `threshold`.
+
+        A_d = variance over x of mu_d(x) > 0.01      Source: Burda et al., "Importance Weighted Autoencoders" (2016)
+        """
+        size, threshold = self.sampling_layer().output_shape[0], shapes.number(threshold, "threshold", 0)
+        return int((self.encode(x, batch_size)[:, :size].var(0, dtype=np.float64) > threshold).sum())
+
+    def log_likelihood(self, x, samples=64, seed=0, batch_size=64) -> np.ndarray:
+        """Importance-weighted estimate of log p(x) of a variational model in nats, (N,): see `models.likelihood`."""
+        return likelihood.log_likelihood(self, x, samples, seed, batch_size)
+
+    def sampling_layer(self) -> GaussianSampling:
+        """The layer that draws the code; SettingError where the encoder does not end with one (labels may follow)."""
         self._entries()
-        return self.encoder.output_shape
+        leaves = [leaf for leaf in self.encoder.leaves() if not isinstance(leaf, AppendLabels)]
+        if not leaves or not isinstance(leaves[-1], GaussianSampling):
+            raise SettingError("this is for variational models: the encoder does not end with GaussianSampling")
+        return leaves[-1]
+
+    def _find(self, kind):
+        return next((leaf for leaf in self.encoder.leaves() if isinstance(leaf, kind)), None)
+
+    def _appended(self):
+        """The AppendLabels that ends the encoder, or None."""
+        self._entries()
+        last = next(reversed(self.encoder.leaves()), None)
+        return last if isinstance(last, AppendLabels) else None
+
+    def without_labels(self, x) -> np.ndarray:
+        """What the decoder is to make of x (N, *input_shape): x itself, or x without its labels if the model takes them."""
+        return x if self._find(SplitLabels) is None else x[..., :-1]
+
+    def _watchers(self):
+        return [_Collapse()] if self._find(GaussianSampling) else []
 
     def _as_data(self, y):
         return y if self.trainer is None else self.trainer.loss.to_data(y)
+
+
+class _Collapse(Callback):
+    """Says once in a fit, at the end of an epoch, that the code says next to nothing of the input.
+
+    It looks at the last batch that went through the model, so it costs nothing while training.
+    """
+
+    def on_train_begin(self):
+        self._said = False
+
+    def on_epoch_end(self, epoch, logs):
+        for leaf in self.model.leaves():
+            if self._said or not isinstance(leaf, GaussianSampling) or len(leaf.saved.x) < SEEN:
+                continue
+            units, images = leaf.output_shape[0], len(leaf.saved.x)
+            active = int((leaf.saved.x[:, :units].var(0, dtype=np.float64) > ACTIVE).sum())
+            if 10 * active <= units:
+                self._said = True
+                warnings.warn(
+                    f"posterior collapse: {active} of {units} units of the code are active after epoch {epoch} (variance of"
+                    f" the mean above {ACTIVE} over the last {images} images), so the decoder hardly hears of its input;"
+                    " lower beta, or give fit callbacks=BetaWarmup()",
+                    stacklevel=_caller(),
+                )
 
 
 def _caller():

@@ -140,9 +140,15 @@ class Sequential(Chain):
         Returns the `History`. Raises DataError, ShapeError before training; DivergedError, with the weights of the last
         good step in place, when the loss or a gradient is no longer finite.
         """
-        return self._compiled().fit(
+        trainer, given = self._compiled(), callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+        callbacks = [*self._watchers(), *given]
+        return trainer.fit(
             x, y, epochs, batch_size, validation_data, validation_split, shuffle, callbacks, verbose, allow_nonfinite
         )
+
+    def _watchers(self) -> list:
+        """Callbacks that every `fit` of this kind of model has."""
+        return []
 
     def train_on_batch(self, x, y=None) -> float:
         """One update on one batch; returns the objective (reconstruction + penalty) before it."""

@@ -4,7 +4,20 @@ import math
 
 from minicae import shapes
 from minicae.errors import SettingError
-from minicae.layers import Conv2D, Dense, Flatten, MaxPooling2D, Reshape, UpSampling2D
+from minicae.layers import (
+    AppendLabels,
+    ContractivePenalty,
+    Dense,
+    Flatten,
+    GaussianNoise,
+    GaussianSampling,
+    KLSparsity,
+    L1Penalty,
+    Layer,
+    Reshape,
+    Tied,
+)
+from minicae.models._parts import compiled, convolutions, upward, variant
 from minicae.models.autoencoder import Autoencoder
 from minicae.optimizers import Adam
 
@@ -26,11 +39,13 @@ def stacked(
     seed=0,
     dtype="float32",
     backend="cpu",
+    tied=False,
 ) -> Autoencoder:
     """5-4-3-2-3-4-5, or any sizes: dense layers down to the narrowest and up again.
 
     `sizes` as one number a layer, the input first; given only the first half, such as (784, 100, 30), it is mirrored.
-    `output_activation` None takes what suits the loss: a sigmoid for "bce", else linear.
+    `output_activation` None takes what suits the loss: a sigmoid for "bce", else linear. With `tied`, each layer of the
+    decoder uses the weights of the encoder's layer that it mirrors.
     """
     sizes = shapes.sizes(sizes, "sizes")
     if len(sizes) < 2:
@@ -40,7 +55,14 @@ def stacked(
     middle = len(sizes) // 2
     if output_activation is None:
         output_activation = "sigmoid" if loss == "bce" else "linear"
-    layers = [Dense(size, activation) for size in sizes[1:-1]] + [Dense(sizes[-1], output_activation)]
+    if not isinstance(tied, bool) or (tied and sizes != sizes[::-1]):
+        raise SettingError(
+            f"tied must be True or False, and True needs sizes that are their own mirror image, got {sizes}"
+        )
+    activations = [activation] * (len(sizes) - 2) + [output_activation]
+    layers = [Dense(size, act) for size, act in zip(sizes[1:], activations)]
+    if tied:
+        layers[middle:] = [Tied(layer, act) for layer, act in zip(layers[middle - 1 :: -1], activations[middle:])]
     model = Autoencoder(layers[:middle], layers[middle:], (sizes[0],), seed, dtype, backend)
     model.compile(loss, Adam(learning_rate))
     return model
@@ -76,26 +98,153 @@ def convolutional(
 
     He initialisers before ReLU, Glorot before the sigmoid; Adam at `learning_rate`.
     """
-    input_shape, filters = shapes.sizes(input_shape, "input_shape"), shapes.sizes(filters, "filters")
-    if len(input_shape) != 3:
-        raise SettingError(f"input_shape must be (H, W, C), got {input_shape}")
-    H, W, C = input_shape
-    factor = 2 ** (len(filters) - 1)
-    if H % factor or W % factor:
-        raise SettingError(
-            f"{H}x{W} cannot be halved {len(filters) - 1} times: pad to a multiple of {factor}, or give fewer filters"
-        )
-    encoder, decoder = [], []
-    for count in filters[:-1]:
-        encoder += [Conv2D(count, 3, activation=activation), MaxPooling2D(2)]
-    encoder.append(Conv2D(filters[-1], 3, activation=activation))
+    output = "sigmoid" if loss == "bce" else "linear"
+    filters = shapes.sizes(filters, "filters")
+    input_shape = shapes.sizes(input_shape, "input_shape")
+    encoder, maps = convolutions(input_shape, filters, activation)
+    decoder = []
     if code is not None:
-        maps = (H // factor, W // factor, filters[-1])
         encoder += [Flatten(), Dense(code)]
         decoder += [Dense(math.prod(maps), activation), Reshape(maps)]
-    for count in filters[-2::-1]:
-        decoder += [Conv2D(count, 3, activation=activation), UpSampling2D(2, interpolation)]
-    decoder.append(Conv2D(C, last_kernel, activation="sigmoid" if loss == "bce" else "linear"))
-    model = Autoencoder(encoder, decoder, input_shape, seed, dtype, backend)
-    model.compile(loss, Adam(learning_rate))
-    return model
+    decoder += upward(input_shape[-1], filters, last_kernel, interpolation, activation, output)
+    return compiled(encoder, decoder, input_shape, loss, learning_rate, seed, dtype, backend)
+
+
+def denoising(
+    kind="dense",
+    input_shape=(28, 28, 1),
+    widths=None,
+    code=32,
+    noise=None,
+    activation="relu",
+    loss="bce",
+    learning_rate=0.001,
+    seed=0,
+    dtype="float32",
+    backend="cpu",
+) -> Autoencoder:
+    """An autoencoder that sees its input through noise and answers with the clean one. Vincent et al. (2010).
+
+    Parameters
+    ----------
+    kind : "dense", or "convolutional", which has convolutions and pools in front of the code, and needs images
+    input_shape : of vectors (C,) or images (H, W, C); for convolutions, H and W divisible by 2 for each width
+    widths : units of the dense layers between input and code, (256,) by default, or channels of the convolutions, each with
+        a pool, (16, 32) by default
+    code : numbers in the code
+    noise : a layer of noise; None takes GaussianNoise(0.3)
+    activation : of all layers but the code, which is linear, and the output
+    loss : "bce" for data in 0..1 (the output is a sigmoid, trained as if from logits); others get a linear output
+
+    Adam at `learning_rate`.
+    """
+    noise = GaussianNoise(0.3) if noise is None else noise
+    if not isinstance(noise, Layer):
+        raise SettingError(f"noise must be a layer, such as MaskingNoise(0.3), got {noise!r}")
+    settings = kind, input_shape, widths, activation, loss, learning_rate, seed, dtype, backend
+    return variant(*settings, entrance=[noise], head=[Dense(code)])
+
+
+def sparse(
+    kind="dense",
+    input_shape=(28, 28, 1),
+    widths=None,
+    code=128,
+    penalty="l1",
+    weight=None,
+    target=0.1,
+    activation="relu",
+    loss="bce",
+    learning_rate=0.001,
+    seed=0,
+    dtype="float32",
+    backend="cpu",
+) -> Autoencoder:
+    """An autoencoder of which few units answer each input; `model.code_statistics(x)` says how few. Other settings as in
+    `denoising`.
+
+    Parameters
+    ----------
+    penalty : "l1", on a code of rectified units, or "kl", on a code of sigmoid units
+    weight : of the penalty; None takes 1e-3 for "l1", 5e-3 for "kl"
+    target : wanted mean activation of a unit; of "kl" alone
+    """
+    if penalty not in ("l1", "kl"):
+        raise SettingError(f"penalty must be 'l1' or 'kl', got {penalty!r}")
+    if penalty == "l1":
+        head = [Dense(code, "relu"), L1Penalty(1e-3 if weight is None else weight)]
+    else:
+        head = [Dense(code, "sigmoid"), KLSparsity(5e-3 if weight is None else weight, target)]
+    settings = kind, input_shape, widths, activation, loss, learning_rate, seed, dtype, backend
+    return variant(*settings, head=head)
+
+
+def contractive(
+    kind="dense",
+    input_shape=(28, 28, 1),
+    widths=None,
+    code=32,
+    weight=1e-3,
+    estimator="finite_difference",
+    activation="relu",
+    loss="bce",
+    learning_rate=0.001,
+    seed=0,
+    dtype="float32",
+    backend="cpu",
+) -> Autoencoder:
+    """An autoencoder whose code barely moves when the input does. Rifai et al. (2011). The code is one of sigmoid units.
+
+    `weight` and `estimator` as in `ContractivePenalty`: "finite_difference" charges the Jacobian of the whole encoder,
+    "exact" that of its last layer. Other settings as in `denoising`.
+    """
+    settings = kind, input_shape, widths, activation, loss, learning_rate, seed, dtype, backend
+    return variant(*settings, head=[Dense(code, "sigmoid"), ContractivePenalty(weight, estimator)])
+
+
+def variational(
+    kind="dense",
+    input_shape=(28, 28, 1),
+    widths=None,
+    code=16,
+    beta=1.0,
+    activation="relu",
+    loss="bce",
+    learning_rate=0.001,
+    seed=0,
+    dtype="float32",
+    backend="cpu",
+) -> Autoencoder:
+    """The variational autoencoder: its loss is summed over an image, so with beta = 1 the objective is the exact negative
+    evidence lower bound in nats. Kingma and Welling (2013).
+
+    `beta` as in `GaussianSampling`; other settings as in `denoising`.
+    """
+    settings = kind, input_shape, widths, activation, loss, learning_rate, seed, dtype, backend
+    return variant(*settings, head=[Dense(2 * shapes.integer(code, "code")), GaussianSampling(beta)], per_image=True)
+
+
+def conditional_variational(
+    kind="dense",
+    input_shape=(28, 28, 1),
+    classes=10,
+    widths=None,
+    code=16,
+    beta=1.0,
+    activation="relu",
+    loss="bce",
+    learning_rate=0.001,
+    seed=0,
+    dtype="float32",
+    backend="cpu",
+) -> Autoencoder:
+    """A variational autoencoder whose encoder and decoder know the class of each sample. Sohn et al. (2015).
+
+        model.fit(mc.conditioned(x, labels), x)        model.sample(10, label=3)
+
+    The code that `encode` gives has the label behind it, one-hot. `input_shape` is that of x without labels, `classes` the
+    number of classes; other settings as in `variational`.
+    """
+    settings = kind, input_shape, widths, activation, loss, learning_rate, seed, dtype, backend
+    head = [Dense(2 * shapes.integer(code, "code")), GaussianSampling(beta), AppendLabels(classes)]
+    return variant(*settings, head=head, per_image=True, classes=classes)

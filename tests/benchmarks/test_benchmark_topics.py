@@ -28,7 +28,7 @@ def test_topics_yield_rows(session, no_programs, name):
         assert not row.note.startswith("wrong")
         json.dumps(vars(row), allow_nan=False)
     assert any(row.median and row.contestant for row in rows)
-    if name not in ("start", "scale"):
+    if name not in ("start", "scale", "quality"):
         assert any(row.note == "PyTorch is not here" for row in rows)
     assert table([row for row in rows if row.case == rows[0].case])
 
@@ -90,12 +90,16 @@ def test_the_table_of_the_readme(tmp_path, capsys):
         Row("an epoch over a file", "100,000 images", 104.0, 104.0, 1, ratio=1.04),
         Row("speed-up", "minicae, 1 thread", 190.0, 190.0, 3, ratio=1.9),
     ]
-    for name, rows in (("step", step), ("start", start_rows), ("conv", conv), ("scale", scale)):
+    case = "anomalies, MNIST"
+    quality = [Row(case, "PCA, 32", 0.9514, count=1, unit="AUC"), Row(case, "dense", 0.97, count=1, unit="AUC")]
+    saved = ("step", step), ("start", start_rows), ("conv", conv), ("scale", scale), ("quality", quality)
+    for name, rows in saved:
         report.save(tmp_path, name, rows, about, {})
     assert program.main(["table", "--out", str(tmp_path), "--threads", "1"]) == 0
     text = capsys.readouterr().out
     assert "| training step, convolutional network, batch 64 | 100 ms | 3.5 x | 2.1 x |" in text
     assert "| import and first step (the others: import alone) | 0.50 s | 3 x |" in text
+    assert "| anomalies, MNIST | AUC |\n| --- | --- |\n| PCA, 32 | 0.951 |\n| dense | 0.97 |" in text
     assert "60% to 90% |" in text and "changes by +4%" in text and "1.90 times" in text
     assert about["processor"] in text and about["date"] in text and "JAX" not in text
 

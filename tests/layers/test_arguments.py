@@ -18,7 +18,13 @@ OTHER_WINDOW["algorithm"] = "winograd"
 ADAM = {"learning_rate": 0.1, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
 OTHER_ADAM = {"learning_rate": 0.2, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-2}
 
+BEFORE = {  # layers that need others in front of them
+    L.AppendLabels: lambda C: [L.SplitLabels()],
+    L.ContractivePenalty: lambda C: [L.Dense(C, "tanh")],
+    L.Tied: lambda C: [L.Dense(C, "tanh"), L.Dense(C, "tanh")],
+}
 LAYERS = {  # class: (shape of x, arguments, another value of each)
+    L.AppendLabels: (VECTORS, {"classes": 3}, {"classes": 4}),
     L.Activation: (VECTORS, {"activation": "relu"}, {"activation": "tanh"}),
     L.AveragePooling2D: (
         IMAGES,
@@ -26,7 +32,11 @@ LAYERS = {  # class: (shape of x, arguments, another value of each)
         {"pool_size": 3, "strides": 1, "padding": "valid", "count_padding": True},
     ),
     L.BatchNormalization: (IMAGES, {"momentum": 0.9, "epsilon": 1e-3}, {"momentum": 0.5, "epsilon": 1e-1}),
-    L.ContractivePenalty: (VECTORS, {"weight": 0.1}, {"weight": 0.2}),
+    L.ContractivePenalty: (
+        VECTORS,
+        {"weight": 0.1, "estimator": "finite_difference", "step": 0.1},
+        {"weight": 0.2, "estimator": "exact", "step": 0.3},
+    ),
     L.Conv2D: (IMAGES, WINDOW | LINEAR, OTHER_WINDOW | OTHER),
     L.Conv2DTranspose: (IMAGES, WINDOW | LINEAR, OTHER_WINDOW | OTHER),
     L.Cropping2D: (IMAGES, {"cropping": 1}, {"cropping": (0, 1, 1, 1)}),
@@ -51,6 +61,11 @@ LAYERS = {  # class: (shape of x, arguments, another value of each)
         VECTORS,
         {"corruption": 0.5, "low": 0.0, "high": 1.0},
         {"corruption": 0.9, "low": -9.0, "high": 9.0},
+    ),
+    L.Tied: (
+        VECTORS,
+        {"layer": "sequential[0]", "activation": "relu", "use_bias": True, "bias_initializer": "ones"},
+        {"layer": "sequential[1]", "activation": "tanh", "use_bias": False, "bias_initializer": "zeros"},
     ),
     L.UpSampling2D: (
         IMAGES,
@@ -97,7 +112,7 @@ def same(a, b):
 
 def layer_traces(layer, shape):
     """Everything that can be seen of a layer from outside."""
-    before = [L.Dense(shape[1], "tanh")] if isinstance(layer, L.ContractivePenalty) else []
+    before = BEFORE.get(type(layer), lambda C: [])(shape[1])
     model = mc.Sequential([*before, layer], shape[1:], seed=1, backend="reference")
     x = np.random.default_rng(0).uniform(-1, 1, shape) if not isinstance(layer, L.KLSparsity) else np.full(shape, 0.4)
     y = model.forward(x, training=True)

@@ -25,9 +25,14 @@ ARGUMENTS = {
     **dict.fromkeys(("padding", "cropping"), BORDERS),
     **dict.fromkeys(("use_bias", "count_padding", "align_corners"), FLAGS),
     **dict.fromkeys(("kernel_initializer", "bias_initializer"), SCHEMES),
-    **dict.fromkeys(("rate", "corruption", "stddev", "low", "high", "value", "weight", "target", "beta"), NUMBERS),
+    **dict.fromkeys(
+        ("rate", "corruption", "stddev", "low", "high", "value", "weight", "target", "beta", "step"), NUMBERS
+    ),
     **dict.fromkeys(("momentum", "epsilon", "alpha", "negative_slope"), NUMBERS),
     "activation": ACTIVATIONS,
+    "classes": SIZES,
+    "estimator": st.sampled_from(["exact", "finite_difference", "newton"]),
+    "layer": st.sampled_from(["sequential[0]", "sequential[1]", "elsewhere"]),
     "algorithm": st.sampled_from(["auto", "im2col", "winograd", "fft"]),
     "interpolation": st.sampled_from(["nearest", "bilinear", "cubic"]),
     "target_shape": st.one_of(SIZES, st.lists(SIZES, max_size=4)),
@@ -59,11 +64,13 @@ def test_every_argument_has_a_strategy():
 def test_it_works_or_says_why_not(attempt, backend):
     cls, arguments, shape = attempt
     needed = {"filters": 2, "kernel_size": 2, "units": 2, "rate": 0.5, "activation": "elu", "target_shape": (-1,)}
+    needed |= {"classes": 2, "layer": "sequential[0]"}
     arguments = {name: needed[name] for name in cls.argument_names() if name in needed} | arguments
     x = np.linspace(0.1, 0.9, 2 * int(np.prod(shape))).reshape(2, *shape)
     try:
         layer = cls(**arguments)
-        before = [L.Dense(3, "tanh")] if cls is L.ContractivePenalty else []
+        before = {L.AppendLabels: L.SplitLabels()}.get(cls) or L.Dense(3, "tanh")
+        before = [before] if cls in (L.AppendLabels, L.ContractivePenalty, L.Tied) else []
         model = mc.Sequential([*before, layer], shape, dtype="float64", backend=backend)
     except MinicaeError as error:
         assert str(error)

@@ -1,5 +1,6 @@
 """The ready networks: exactly the layers, shapes and counts that are promised, and defaults that train."""
 
+import inspect
 import warnings
 
 import numpy as np
@@ -109,3 +110,107 @@ def test_the_convolutional_defaults_train():
     x[np.arange(256), rows] = 1  # one white line an image
     history = model.fit(x, epochs=25, batch_size=16, verbose=0)
     assert history.history["loss"][-1] < 0.5 * history.baseline
+
+
+VARIANTS = [
+    mc.zoo.denoising,
+    mc.zoo.sparse,
+    mc.zoo.contractive,
+    mc.zoo.variational,
+    mc.zoo.conditional_variational,
+]
+OTHER = {  # another value of each setting of each network
+    "kind": "convolutional",
+    "input_shape": (8, 8, 1),
+    "widths": (5,),
+    "code": 7,
+    "noise": L.MaskingNoise(0.2),
+    "penalty": "kl",
+    "weight": 0.7,
+    "target": 0.3,
+    "estimator": "exact",
+    "beta": 3.0,
+    "classes": 4,
+    "activation": "elu",
+    "loss": "mae",
+    "learning_rate": 0.5,
+    "seed": 3,
+    "dtype": "float64",
+    "backend": "reference",
+    "tied": True,
+    "sizes": (4, 3, 2),
+    "output_activation": "tanh",
+}
+
+
+@pytest.mark.filterwarnings("ignore:overcomplete")
+@pytest.mark.parametrize(
+    "network, name",
+    [(network, name) for network in (*VARIANTS, mc.zoo.stacked) for name in inspect.signature(network).parameters],
+)
+def test_every_setting_changes_something(network, name):
+    base = {"penalty": "kl"} if name == "target" else {}
+
+    def seen(**options):
+        model = network(**base, **options)
+        return model.config(), repr(model.loss), repr(model.optimizer), [w.tobytes() for w in model.get_weights()]
+
+    assert seen() != seen(**{name: OTHER[name]})
+
+
+@pytest.mark.parametrize("kind, widths", [("dense", (20,)), ("convolutional", (4, 4))])
+@pytest.mark.parametrize("network", VARIANTS)
+def test_variants_train_on_images(network, kind, widths, backend):
+    name = backend.__name__.split(".")[-1]
+    dtype = {"cpu": "float32", "reference": "float64"}[name]
+    options = {"dtype": dtype, "backend": name, "seed": 1, "learning_rate": 0.01}
+    model = network(kind, (8, 8, 1), widths=widths, code=6, **options)
+    rows = np.random.default_rng(0).integers(0, 8, 256)
+    x = np.zeros((256, 8, 8, 1), np.float32)
+    x[np.arange(256), rows] = 1  # one white line an image
+    given = mc.conditioned(x, rows) if network is mc.zoo.conditional_variational else x
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        history = model.fit(given, x, epochs=10, batch_size=16, verbose=0)
+    assert model.reconstruct(given).dtype == dtype and model.reconstruct(given).shape == x.shape
+    error, baseline = model.reconstruction_error(given).mean(), np.square(x - x.mean(0)).mean()
+    assert error < 0.7 * baseline
+    assert model.trainer.fused and history.history["loss"][-1] < history.history["loss"][0]
+
+
+def test_variants_take_vectors_and_other_losses():
+    for network in VARIANTS:
+        model = network("dense", 12, widths=(6, 5), code=3, loss="mse")
+        assert model.output_shape == (12,) and model.leaves()[-1].slope[0] == "linear"
+        with pytest.raises(SettingError, match=r"must be \(H, W, C\)"):
+            network("convolutional", 12)
+        with pytest.raises(SettingError, match="'dense' or 'convolutional'"):
+            network("deep")
+        with pytest.raises(SettingError, match="10x8 cannot be halved 2 times"):
+            network("convolutional", (10, 8, 1))
+        for options in ({"code": 0}, {"widths": (0,)}, {"loss": "l3"}, {"seed": -1}, {"dtype": "int8"}):
+            with pytest.raises(MinicaeError):
+                network(**options)
+    with pytest.raises(SettingError, match="'l1' or 'kl'"):
+        mc.zoo.sparse(penalty="l2")
+    with pytest.raises(SettingError, match="noise must be a layer"):
+        mc.zoo.denoising(noise=0.3)
+
+
+def test_the_default_variants_are_for_28_by_28():
+    for network in VARIANTS:
+        for kind in ("dense", "convolutional"):
+            model = network(kind)
+            assert model.output_shape == (28, 28, 1) and model.trainer is not None
+    assert repr(mc.zoo.variational().loss) == "BinaryCrossEntropy(reduction='per_image')"
+
+
+def test_tied_stacks():
+    model = mc.zoo.stacked((6, 4, 2), tied=True)
+    assert [type(leaf) for leaf in model.leaves()] == [L.Dense, L.Dense, L.Tied, L.Tied]
+    assert [leaf.output_shape for leaf in model.leaves()] == [(4,), (2,), (4,), (6,)]
+    assert parameters(model) == 6 * 4 + 4 + 4 * 2 + 2 + 4 + 6
+    assert [leaf.activation for leaf in model.leaves()] == ["tanh", "tanh", "tanh", "linear"]
+    for sizes, tied in (((6, 4, 2, 3, 6), True), ((6, 4), "yes"), ((6, 4), 1)):
+        with pytest.raises(SettingError, match="tied must be"):
+            mc.zoo.stacked(sizes, tied=tied)

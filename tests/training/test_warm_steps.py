@@ -38,13 +38,20 @@ def convolutional():
     return encoder, decoder, (16, 16, 1)
 
 
+def contractive_and_tied():
+    dense, conv = L.Dense(40, "sigmoid"), L.Conv2D(6, 3, strides=2, activation="relu")
+    encoder = [conv, L.BatchNormalization(), L.Dropout(0.1), L.Flatten(), dense]
+    decoder = [L.Tied(dense, "relu"), L.Reshape((8, 8, 6)), L.Tied(conv), L.ReLU()]
+    return [*encoder, L.ContractivePenalty(0.1, "finite_difference")], decoder, (16, 16, 1)
+
+
 @pytest.mark.filterwarnings("ignore:overcomplete")
-@pytest.mark.parametrize("network", [dense, sparse_and_variational, convolutional])
+@pytest.mark.parametrize("network", [dense, sparse_and_variational, convolutional, contractive_and_tied])
 @pytest.mark.parametrize("optimizer", ["adam", "nadam"])
 def test_twenty_warm_steps_allocate_nothing_of_size(network, optimizer):
     *parts, shape = network()
     model = mc.Autoencoder(*parts, shape)
-    model.compile("bce" if model.leaves()[-1].activation == "sigmoid" else "mse", optimizer)
+    model.compile("bce" if model.leaves()[-1].slope[0] == "sigmoid" else "mse", optimizer)
     x = np.random.default_rng(0).random((150, *shape), np.float32)
     batches = Batches(Images(x, shape, model.dtype), None, 64, np.random.default_rng(0))
 
