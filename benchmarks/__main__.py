@@ -11,6 +11,7 @@ from benchmarks import report, topics
 from benchmarks.libraries import CONTESTANTS, Unavailable
 from benchmarks.rows import HEADER, table
 from benchmarks.session import Session
+from minicae.arguments import COUNT
 
 
 def main(argv=None) -> int:
@@ -20,6 +21,11 @@ def main(argv=None) -> int:
     if "table" in names:
         print(report.readme_table(arguments.out))
         return 0
+    if arguments.save:
+        try:
+            arguments.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            sys.exit(f"benchmarks: --out {arguments.out}: {error.strerror}")
     about, wrong = report.machine(arguments.threads) | ({"quick": True} if arguments.quick else {}), False
     with Session(arguments.threads, arguments.quick, arguments.only) as session:
         print(", ".join(f"{key} {value}" for key, value in about.items()))
@@ -81,7 +87,7 @@ def _parser():
     parser.add_argument("--save", action="store_true", help="write results and figures to --out")
     parser.add_argument("--out", type=Path, default=report.RESULTS, metavar="DIR", help="(%(default)s)")
     parser.add_argument("--quick", action="store_true", help="small sizes, one round: to see that everything runs")
-    parser.add_argument("--threads", type=int, default=cores, metavar="N", help="for everybody (%(default)s)")
+    parser.add_argument("--threads", type=COUNT, default=cores, metavar="N", help="for everybody (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS, metavar="WHO", help=", ".join(CONTESTANTS))
     return parser
 

@@ -147,7 +147,7 @@ def conv2d_forward(
     """y (N, OH, OW, F) = act(x * w + b): x (N, H, W, C), w (KH, KW, C, F), b (F,) or None.
 
     `padding` is "same", "valid" or pixels (top, bottom, left, right); `out` is written if given, else y is new.
-    `algorithm` is "im2col", "winograd" (3x3 kernels at stride 1, float32; elsewhere float64 is done directly) or "auto".
+    `algorithm` is "im2col", "winograd" (3x3 kernels at stride 1; float64 and padding above 2 are done by im2col) or "auto".
     """
     op = "conv2d_forward"
     x, w = _convolution(op, x, w)

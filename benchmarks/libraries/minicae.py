@@ -95,14 +95,14 @@ def dense_backward(problem):
 def maxpool2d_forward(problem):
     """As in a layer."""
     x, dy = problem.arrays().values()
-    y, argmax = np.empty_like(dy), np.empty(dy.shape, np.int32)
+    y, argmax = np.empty_like(dy), np.empty(dy.shape, np.uint8)
     return _task([y], _backend().maxpool2d_forward, x, y, argmax, *_POOL)
 
 
 def maxpool2d_backward(problem):
     """As in a layer."""
     x, dy = problem.arrays().values()
-    y, argmax, dx = np.empty_like(dy), np.empty(dy.shape, np.int32), np.empty_like(x)
+    y, argmax, dx = np.empty_like(dy), np.empty(dy.shape, np.uint8), np.empty_like(x)
     _backend().maxpool2d_forward(x, y, argmax, *_POOL)
     return _task([dx], _backend().maxpool2d_backward, dy, argmax, dx, *_POOL)
 

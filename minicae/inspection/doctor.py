@@ -121,6 +121,8 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
         yield "maxpool2d_forward", image, blank(*y), argmax, *how
         reference.maxpool2d_forward(image, blank(*y), argmax, *how)
         yield "maxpool2d_backward", whole(*y), argmax, blank(*x), *how
+        yield "maxpool2d_forward", image, blank(*y), argmax.astype(np.int32), *how  # as for windows of many pixels
+        yield "maxpool2d_backward", whole(*y), argmax.astype(np.int32), blank(*x), *how
         for count_padding in (False, True):
             yield "avgpool2d_forward", whole(*x), blank(*y), *how, count_padding
             yield "avgpool2d_backward", whole(*y), blank(*x), *how, count_padding

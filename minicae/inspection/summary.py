@@ -10,10 +10,11 @@ def summarize(model) -> str:
     rows = [("layer", "output", "parameters", "MFLOP", "memory", "field", "algorithm")]
     rows.append(("input", _shape(model.input_shape), "", "", "", "", ""))
     total_memory = 0
-    together = {step.conv.name: step.algorithm for step in model.steps() if hasattr(step, "conv")}
+    pairs = [step for step in model.steps() if hasattr(step, "conv")]
+    together, skipped = {pair.conv.name: pair.algorithm for pair in pairs}, {pair.up.name for pair in pairs}
     for leaf in model.leaves():
         weights = sum(shapes.count(declaration.shape) for declaration in leaf.declared)
-        memory = shapes.count(leaf.output_shape) * model.dtype.itemsize
+        memory = 0 if leaf.name in skipped else shapes.count(leaf.output_shape) * model.dtype.itemsize
         total_memory += memory
         seen = "all" if leaf.extent is None else None
         field.add(leaf.extent, leaf.jump)

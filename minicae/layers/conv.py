@@ -68,7 +68,7 @@ class Conv2D(_Convolution):
     activation, use_bias, kernel_initializer, bias_initializer : as in `Dense`
     algorithm : "im2col", one matrix product; "winograd", fewer multiplications for 3x3 kernels at stride 1, but more
         rounding: up to 191 * 2^-24 * (|w| * |x|) from 16 channels on, where im2col has 4, more with fewer; "auto",
-        winograd where it is faster, never with fewer than 16 channels. float64 is always im2col
+        winograd where it is faster, never with fewer than 16 channels. float64, and padding above 2, is always im2col
     """
 
     def build(self, input_shape):

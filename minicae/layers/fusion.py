@@ -35,7 +35,7 @@ class UpsampledConvolution:
     def forward(self, x, training=False):
         up, conv = self.up, self.conv
         x = up.saved.x = up.admit(x)
-        conv.saved.count = x.shape[0]
+        conv.saved.count, conv.saved.x = x.shape[0], None  # the large image is not there
         y = conv.saved.y = conv.buffer("y", (x.shape[0], *conv.output_shape))
         conv.kernels.conv2d_transpose_forward(x, self._kernel(), conv.b, y, *self._settings, *conv.slope)
         return y

@@ -1,7 +1,7 @@
 """What dense and convolutional layers share: weights, a bias, and an activation that is part of the product."""
 
 from minicae import initializers, ops
-from minicae.errors import SettingError
+from minicae.errors import SettingError, ShapeError
 from minicae.layers.base import Layer
 
 
@@ -36,7 +36,8 @@ class Linear(Layer):
 
     def forward(self, x, training=False):
         saved = self.saved
-        if x is not saved.x or len(x) != len(saved.y):  # the array of the step before has been admitted then
+        # What the layer in front lends again has been admitted before; what a user gives may have changed since.
+        if self.parameters is not None or saved.y is None or x is not saved.x or len(x) != len(saved.y):
             saved.x = x = self.admit(x)
             saved.y = self.buffer("y", (x.shape[0], *self.output_shape))
         self.apply(x, saved.y)
@@ -47,8 +48,7 @@ class Linear(Layer):
 
         `through` = (activation, alpha) says that x is the output of that activation: dx is multiplied by its slope.
         """
-        dy = self.admit_gradient(dy)
-        saved = self.saved
+        dy, saved = self._after_forward(dy), self.saved
         if not preactivation:
             self.bend(dy)
         if dy is not saved.dy:
@@ -58,10 +58,16 @@ class Linear(Layer):
 
     def backward_weights(self, dy, preactivation=False):
         """The gradients of w and b; dy becomes the gradient before the activation."""
-        dy = self.admit_gradient(dy)
+        dy = self._after_forward(dy)
         if not preactivation:
             self.bend(dy)
         self.weight_gradient(self.saved.x, dy)
+
+    def _after_forward(self, dy):
+        """dy as `admit_gradient` gives it, once x is there."""
+        if self.saved.x is None:
+            raise ShapeError("backward needs a forward pass before it, of this very layer").within(self.where)
+        return self.admit_gradient(dy)
 
     def bend(self, dy):
         """Make dy the gradient before the activation."""

@@ -7,6 +7,7 @@ import pytest
 
 import minicae as mc
 from minicae import layers as L
+from minicae.errors import ShapeError
 from minicae.layers.fusion import UpsampledConvolution
 
 
@@ -77,3 +78,12 @@ def test_new_weights_count_at_once_and_copies_stand_alone():
     other.set_weights([2 * w for w in other.get_weights()])
     np.testing.assert_allclose(other.predict(x), 2 * before, rtol=1e-6)
     assert np.array_equal(model.predict(x), before)
+
+
+def test_the_convolution_of_a_pair_does_not_go_back_on_its_own():
+    model = mc.Sequential([L.UpSampling2D(2), L.Conv2D(1, 3)], (4, 4, 2))
+    x = np.random.default_rng(0).random((2, 4, 4, 2), np.float32)
+    one_by_one(model, x, np.ones((2, 8, 8, 1), np.float32))
+    dy = model.forward(x + 1)
+    with pytest.raises(ShapeError, match="forward pass"):
+        model.layers[1].backward(dy)

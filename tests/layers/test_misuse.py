@@ -7,7 +7,7 @@ import pytest
 
 import minicae as mc
 from minicae import layers as L
-from minicae.errors import CheckpointError, DataError, DivergedError, SettingError, ShapeError
+from minicae.errors import CheckpointError, DataError, DivergedError, MinicaeError, SettingError, ShapeError
 
 ALONE = [
     *(L.Conv2D(2, 3), L.Conv2DTranspose(2, 3), L.MaxPooling2D(), L.AveragePooling2D(), L.UpSampling2D(), L.ReLU()),
@@ -152,3 +152,26 @@ def test_a_users_class_never_takes_a_name_from_minicae(tmp_path):
     assert type(mc.load(path).layers[0]) is L.Dense is not Dense
     with pytest.raises(CheckpointError):
         mc.load(tmp_path / "none")
+
+
+@pytest.mark.parametrize("layer", [L.Dense(3), L.Conv2D(3, 1)])
+def test_an_array_that_was_fine_is_looked_at_again(layer):
+    """The same object, changed in place between two calls, must not reach the kernels."""
+    shape = (4,) if isinstance(layer, L.Dense) else (4, 4, 4)
+    layer.setup(shape)
+    x = np.ones((8, *shape), np.float32)
+    layer.forward(x)
+    x.shape = (8, *shape[1:], 2, 2)
+    with pytest.raises(MinicaeError):
+        layer.forward(x)
+    x.shape = (8, *shape)
+    x.dtype = np.int32
+    layer.forward(x)  # converted, as whole numbers are
+    with pytest.raises(MinicaeError):
+        layer.forward(None)
+
+
+@pytest.mark.parametrize("layer", [L.Dense(3), L.Conv2D(3, 1)])
+def test_backward_comes_after_forward(layer):
+    with pytest.raises(MinicaeError, match="forward pass"):
+        layer.backward(np.ones((1, 3), np.float32))
