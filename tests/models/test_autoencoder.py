@@ -85,6 +85,23 @@ def test_linear_3_2_3_finds_the_principal_plane():
     assert cosines.min() > 0.999
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_linear_5_4_3_2_3_4_5_finds_the_principal_plane_too(tied):
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+    x = rng.standard_normal((400, 5)) @ np.diag([3.0, 2.0, 1.0, 0.5, 0.2]) @ turn
+    x -= x.mean(0)
+    _, spread, directions = np.linalg.svd(x, full_matrices=False)
+    residual = (spread[2:] ** 2).sum() / x.size
+    ae = mc.zoo.stacked(activation="linear", seed=1, dtype="float64", tied=tied)
+    for rate, batch in ((0.01, 100), (0.001, 400)):
+        ae.compile("mse", Adam(rate))
+        ae.fit(x, epochs=150, batch_size=batch, verbose=0)
+    assert residual <= ae.evaluate(x) <= 1.01 * residual
+    plane = np.linalg.svd(ae.reconstruct(x), full_matrices=False)[2][:2]
+    assert np.linalg.svd(plane @ directions[:2].T)[1].min() > 0.999
+
+
 @pytest.mark.parametrize("regular", [None, L.GaussianNoise(), L.Dropout(0.1), L.L1Penalty(), L.KLSparsity()])
 def test_overcomplete_codes_are_warned_of_unless_something_regularises(regular):
     encoder = [L.Dense(3, "sigmoid")] + ([regular] if regular else [])
