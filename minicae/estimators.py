@@ -67,7 +67,8 @@ class _AutoencoderEstimator(BaseEstimator):
         self.backend = backend
 
     def _fit(self, X):
-        """Train a new network on X."""
+        """Train a new network on X; the old one is gone, also where that fails."""
+        self.__dict__.pop("model_", None)
         shape = None if self.image_shape is None else shapes.sizes(self.image_shape, "image_shape")
         epochs = shapes.integer(self.epochs, "epochs")
         verbose = shapes.integer(int(self.verbose) if isinstance(self.verbose, bool) else self.verbose, "verbose", 0)

@@ -12,12 +12,20 @@ from minicae.errors import DataError, SettingError, ShapeError
 
 def mean_squared_error(y, target) -> np.ndarray:
     """Mean of (y - target)^2 over each image, (N,) float64."""
-    return _rows(np.square(np.subtract(y, target, dtype=np.float64)))
+    return _rows(np.square(_difference(y, target)))
 
 
 def mean_absolute_error(y, target) -> np.ndarray:
     """Mean of |y - target| over each image, (N,) float64."""
-    return _rows(np.abs(np.subtract(y, target, dtype=np.float64)))
+    return _rows(np.abs(_difference(y, target)))
+
+
+def _difference(y, target):
+    """y - target in float64, for arrays of one shape: nothing is broadcast."""
+    y, target = np.asarray(y), np.asarray(target)
+    if y.shape != target.shape:
+        raise ShapeError("y and target must have the same shape", y=y, target=target)
+    return np.subtract(y, target, dtype=np.float64)
 
 
 def psnr(y, target) -> np.ndarray:

@@ -123,3 +123,11 @@ def test_scores_agree_with_scikit_learn(seed):
     labels, clusters = rng.integers(0, 4, 60), rng.integers(0, 3, 60)
     want = theirs.adjusted_rand_score(labels, clusters)
     assert metrics.adjusted_rand_index(labels, clusters) == pytest.approx(want, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", [metrics.mean_squared_error, metrics.mean_absolute_error, metrics.psnr])
+def test_nothing_is_broadcast(metric):
+    y = np.zeros((4, 5, 5, 1))
+    for target in (y[..., 0], y[0], 0.0, y[:3]):
+        with pytest.raises(ShapeError, match="same shape"):
+            metric(y, target)

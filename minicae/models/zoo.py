@@ -55,9 +55,9 @@ def stacked(
     middle = len(sizes) // 2
     if output_activation is None:
         output_activation = "sigmoid" if loss == "bce" else "linear"
-    if not isinstance(tied, bool) or (tied and sizes != sizes[::-1]):
+    if not isinstance(tied, bool) or (tied and (sizes != sizes[::-1] or len(sizes) % 2 == 0)):
         raise SettingError(
-            f"tied must be True or False, and True needs sizes that are their own mirror image, got {sizes}"
+            f"tied must be True or False, and True needs an odd number of sizes that mirror each other, got {sizes}"
         )
     activations = [activation] * (len(sizes) - 2) + [output_activation]
     layers = [Dense(size, act) for size, act in zip(sizes[1:], activations)]

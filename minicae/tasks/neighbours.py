@@ -80,7 +80,12 @@ def trustworthiness(x, z, k=5) -> float:
 
 
 def _squares(points, others):
-    """(first row, squared distances of some rows to all others), chunk by chunk."""
+    """(first row, squared distances of some rows to all others), chunk by chunk.
+
+    Both are centred first: far from the origin, the three terms of a difference would cancel all its digits.
+    """
+    centre = others.mean(0)
+    points, others = points - centre, others - centre
     lengths = np.square(others).sum(1)
     for first in range(0, len(points), CHUNK):
         part = points[first : first + CHUNK]

@@ -89,10 +89,12 @@ class Trainer:
     def _loop(self, batches, validation, epochs, batch_size, history, callbacks, verbose):
         model = self.model
         model.stop_training = False
-        for callback in callbacks:
-            callback.model = model
-            callback.on_train_begin()
+        begun = []
         try:
+            for callback in callbacks:
+                callback.model = model
+                callback.on_train_begin()
+                begun.append(callback)
             for _ in range(epochs):
                 model.epochs += 1
                 start = time.perf_counter()
@@ -112,7 +114,7 @@ class Trainer:
                 if model.stop_training:
                     break
         finally:
-            for callback in callbacks:
+            for callback in begun:
                 callback.on_train_end()
 
     def _epoch(self, batches, title, verbose):

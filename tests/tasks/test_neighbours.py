@@ -102,3 +102,17 @@ def test_refusals(call, error, words):
     with pytest.raises(error) as caught:
         call()
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e9])
+def test_distances_do_not_depend_on_where_the_origin_is(offset):
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((200, 3)).round(3)
+    labels = z[:, 0] > 0
+    there = z + offset
+    assert neighbours.knn_accuracy(there, labels, there[:50], labels[:50]) == neighbours.knn_accuracy(
+        z, labels, z[:50], labels[:50]
+    )
+    assert neighbours.trustworthiness(there, z[:, :2]) == pytest.approx(
+        neighbours.trustworthiness(z, z[:, :2]), abs=1e-3
+    )

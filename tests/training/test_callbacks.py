@@ -145,3 +145,17 @@ def test_callbacks_of_your_own():
             self.model.optimizer.learning_rate /= 2
 
     assert run([1, 1, 1], Halve(), optimizer=optimizers.SGD(0.8)).optimizer.rate == 0.1
+
+
+def test_callbacks_that_had_begun_are_told_of_the_end_when_a_later_one_fails_to_begin():
+    told = []
+
+    def fail():
+        raise RuntimeError
+
+    first = C.LambdaCallback(on_train_end=lambda: told.append("first"))
+    second = C.LambdaCallback(on_train_begin=fail, on_train_end=lambda: told.append("second"))
+    model = mc.zoo.basic()
+    with pytest.raises(RuntimeError):
+        model.fit(np.ones((4, 3), np.float32), callbacks=[first, second], verbose=0)
+    assert told == ["first"]
