@@ -41,3 +41,8 @@ def zeros(dtype, size: int) -> np.ndarray:
     if held is None or held.size < size:
         held = _zeros[dtype] = np.zeros(size, dtype)
     return held
+
+
+def round_up(value: int, step: int) -> int:
+    """The smallest multiple of `step` that is not below `value`."""
+    return -(-value // step) * step

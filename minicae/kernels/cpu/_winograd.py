@@ -24,7 +24,7 @@ Source: Winograd, "Arithmetic Complexity of Computations" (1980); Lavin and Gray
 import numba
 from numba import prange
 
-from minicae.kernels.cpu._epilogue import finish
+from minicae.kernels.cpu._epilogue import ending_of, finish
 from minicae.kernels.cpu._jit import entry_of_tiles, helper
 from minicae.kernels.cpu._micro import ROWS, by_columns, by_rows, columns
 from minicae.kernels.cpu._passes import (
@@ -35,8 +35,8 @@ from minicae.kernels.cpu._passes import (
     transform_product,
     write_pixels,
 )
-from minicae.kernels.cpu._scalar import CODES, RELU
-from minicae.kernels.cpu._scratch import empty, scratch, threads, zeros
+from minicae.kernels.cpu._scalar import RELU
+from minicae.kernels.cpu._scratch import empty, round_up, scratch, threads, zeros
 from minicae.kernels.cpu._vector import add, clear, copy
 
 TILES = {"winograd(2x2)": 2, "winograd(4x4)": 4}  # outputs on a side of a tile, by the algorithm's name
@@ -52,18 +52,16 @@ def _pack_filters(w, C, F, turned, first, tile, panels, width, own, area):
     """U[k, panel, c, lane] of GROUP input channels from `first` on, in area; own: where this thread's share begins."""
     n = tile + 2
     across = panels * width
-    copies, half = own, own + GROUP * 9 * F
+    half = own + 9 * F
     for c in range(first, min(C, first + GROUP)):
         if turned:  # w (3, 3, F, C) turned half round, its channels exchanged
-            at = copies
             for tap in range(9):
                 for f in range(F):
-                    area[at + tap * F + f] = w[((8 - tap) * F + f) * C + c]
+                    area[own + tap * F + f] = w[((8 - tap) * F + f) * C + c]
         else:
-            at = copies
             for tap in range(9):
-                copy(w, (tap * C + c) * F, area, at + tap * F, F)
-        transform_filter(tile, area, at, 3 * F, F, area, half, 3 * across, across, 3, F)
+                copy(w, (tap * C + c) * F, area, own + tap * F, F)
+        transform_filter(tile, area, own, 3 * F, F, area, half, 3 * across, across, 3, F)
         for a in range(n):
             for j in range(panels):
                 u = (((a * n) * panels + j) * C + c) * width
@@ -252,7 +250,6 @@ def algorithm(x_shape, w_shape, padding, wanted):
 
 def convolve(x, w, b, y, corner, turned, ending, tile):
     """`winograd_convolve` for x (N, H, W, C), y (N, OH, OW, F); b may be None, ending is (gate or None, activation, alpha)."""
-    gate, activation, alpha = ending
     (N, H, W, C), (OH, OW, F) = x.shape, y.shape[1:]
     width, n = columns(x.dtype), tile + 2
     down, across, panels = -(-OH // tile), -(-OW // tile), -(-F // width)
@@ -260,14 +257,12 @@ def convolve(x, w, b, y, corner, turned, ending, tile):
     block = max(1, -(-N * down // max(1, tasks)))
     tiles, span = block * across, across * tile + 2
     share = n * span * C + n * n * tiles * (C + panels * width + 2 * PAD) + n * tile * F
-    share = max(share, GROUP * 9 * F + 3 * n * panels * width)
-    share = _round_up(share, PAD)
+    share = round_up(max(share, 9 * F + 3 * n * panels * width), PAD)
     area = scratch(x.dtype, n * n * panels * C * width + threads() * share)
-    nothing = empty(x.dtype)
+    gate, code, alpha = ending_of(ending, x.dtype)
     winograd_convolve(
-        y.size * C, x.reshape(-1), w.reshape(-1), zeros(x.dtype, F) if b is None else b,
-        nothing if gate is None else gate.reshape(-1), nothing, y.reshape(-1), (H, W, C), (OH, OW), corner, F, turned,
-        CODES[activation], x.dtype.type(alpha), tile, block, width, area, share,
+        y.size * C, x.reshape(-1), w.reshape(-1), zeros(x.dtype, F) if b is None else b, gate, empty(x.dtype),
+        y.reshape(-1), (H, W, C), (OH, OW), corner, F, turned, code, alpha, tile, block, width, area, share,
     )  # fmt: skip
 
 
@@ -278,21 +273,17 @@ def correlate(x, dy, dw, db, corner, tile):
     c_part, f_part = C, F
     while -(-C // c_part) * -(-F // f_part) < threads() and max(c_part, f_part) > width:
         if c_part > f_part:
-            c_part = _round_up(-(-c_part // 2), ROWS)
+            c_part = round_up(-(-c_part // 2), ROWS)
         else:
-            f_part = _round_up(-(-f_part // 2), width)
+            f_part = round_up(-(-f_part // 2), width)
     across = -(-OW // tile)
     block = min(max(1, IN_CACHE // across), max(1, N * -(-OH // tile)))
     tiles, panels = block * across, -(-f_part // width)
     share = n * n * (tiles * (c_part + PAD + panels * width) + c_part * panels * width)
     share += n * ((across * tile + 2) * c_part + across * tile * f_part + 3 * panels * width)
-    share = _round_up(share, PAD)
+    share = round_up(share, PAD)
     area = scratch(x.dtype, threads() * share)
     winograd_correlate(
         dy.size * C, x.reshape(-1), dy.reshape(-1), dw.reshape(-1), empty(x.dtype) if db is None else db, (H, W, C),
         (OH, OW), corner, F, tile, block, c_part, f_part, width, area, share,
     )  # fmt: skip
-
-
-def _round_up(value, step):
-    return -(-value // step) * step

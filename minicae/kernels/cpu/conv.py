@@ -8,10 +8,10 @@ holds for Winograd's way of doing 3x3 at stride 1, in `_winograd.py`, and for fe
 import numpy as np
 
 from minicae.kernels.cpu import _few, _gemm, _winograd
+from minicae.kernels.cpu._epilogue import ending_of
 from minicae.kernels.cpu._micro import ROWS, columns
 from minicae.kernels.cpu._patches import PITCH
-from minicae.kernels.cpu._scalar import CODES
-from minicae.kernels.cpu._scratch import empty, scratch, threads
+from minicae.kernels.cpu._scratch import empty, round_up, scratch, threads
 from minicae.kernels.cpu._winograd import TILES
 
 NONE = (None, "linear", 0.0)  # no activation in front of a layer
@@ -45,8 +45,7 @@ def conv2d_backward_weight(x, dpre, dw, db, strides, padding, dilation, algorith
         other = np.empty((KH, KW, F, C), dw.dtype)
         _weigh(dpre, x, other, None, strides, turned, dilation)
         dw[...] = _turned(other)
-        if db is not None:
-            _gemm.column_sums(dpre.size, dpre.reshape(-1), db, scratch(db.dtype, db.size))
+        _sum(dpre, db)
     else:
         _correlate(x, dpre, dw, db, (KH, KW), strides, padding[::2], dilation)
 
@@ -64,8 +63,7 @@ def conv2d_transpose_backward_input(dpre, w, dx, strides, padding, dilation, alg
 def conv2d_transpose_backward_weight(x, dpre, dw, db, strides, padding, dilation, algorithm="im2col"):
     """As `reference.conv.conv2d_transpose_backward_weight`."""
     conv2d_backward_weight(dpre, x, dw, None, strides, padding, dilation, algorithm)
-    if db is not None:
-        _gemm.column_sums(dpre.size, dpre.reshape(-1), db, scratch(db.dtype, db.size))
+    _sum(dpre, db)
 
 
 def _convolve(x, w, b, y, strides, padding, dilation, ending, algorithm):
@@ -110,14 +108,12 @@ def _turned(w):
 
 
 def _gather(x, w, b, y, strides, corner, dilation, ending):
-    gate, activation, alpha = ending
-    nothing = empty(x.dtype)
+    gate, code, alpha = ending_of(ending, x.dtype)
     K = w.shape[0] * w.shape[1] * w.shape[2]
     area = scratch(x.dtype, threads() * K * _few.BLOCK)
     _few.gather(
-        y.size * K, x.reshape(-1), w.reshape(-1), nothing if b is None else b, nothing if gate is None else gate.reshape(-1),
-        y.reshape(-1), x.shape[1:], w.shape[:2], y.shape[1:3], strides, corner, dilation, y.shape[3], CODES[activation],
-        x.dtype.type(alpha), area,
+        y.size * K, x.reshape(-1), w.reshape(-1), _bias(b, x.dtype), gate,
+        y.reshape(-1), x.shape[1:], w.shape[:2], y.shape[1:3], strides, corner, dilation, y.shape[3], code, alpha, area,
     )  # fmt: skip
 
 
@@ -126,53 +122,49 @@ def _weigh(x, dy, dw, db, strides, corner, dilation):
     K = dw.size // F
     area = scratch(x.dtype, (K + 1) * (-(-dy.size // (F * _few.SUM)) * F + threads() * _few.SUM))
     _few.weigh(
-        dy.size * K, x.reshape(-1), dy.reshape(-1), dw.reshape(-1), empty(x.dtype) if db is None else db, x.shape[1:],
+        dy.size * K, x.reshape(-1), dy.reshape(-1), dw.reshape(-1), _bias(db, x.dtype), x.shape[1:],
         dw.shape[:2], dy.shape[1:3], strides, corner, dilation, F, area,
     )  # fmt: skip
 
 
 def _stamp(y, w, b, x, strides, corner, dilation, ending):
-    gate, activation, alpha = ending
-    nothing = empty(x.dtype)
+    gate, code, alpha = ending_of(ending, x.dtype)
     F = y.shape[3]
     K = w.size // F
     area = scratch(x.dtype, K * F + threads() * y.shape[1] * y.shape[2] * K)
     _few.stamp(
-        y.size * K, y.reshape(-1), w.reshape(-1), nothing if b is None else b, nothing if gate is None else gate.reshape(-1),
-        x.reshape(-1), x.shape[1:], w.shape[:2], y.shape[1:3], strides, corner, dilation, F, CODES[activation],
-        x.dtype.type(alpha), area,
+        y.size * K, y.reshape(-1), w.reshape(-1), _bias(b, x.dtype), gate,
+        x.reshape(-1), x.shape[1:], w.shape[:2], y.shape[1:3], strides, corner, dilation, F, code, alpha, area,
     )  # fmt: skip
 
 
 def _spread(y, w, b, x, strides, corner, dilation, ending):
     """`_gemm.spread`, image by image, in blocks of pixels."""
-    gate, activation, alpha = ending
-    nothing = empty(x.dtype)
+    gate, code, alpha = ending_of(ending, x.dtype)
     width = columns(x.dtype)
     KH, KW, C, F = w.shape
     padded = -(-KH * KW * C // width) * width
     block = min(_gemm.BLOCK, y.shape[1] * y.shape[2])
     area = scratch(x.dtype, padded * (F + threads() * block))
     _gemm.spread(
-        y.size * KH * KW * C, y.reshape(-1), w.reshape(-1), nothing if b is None else b,
-        nothing if gate is None else gate.reshape(-1), x.reshape(-1), x.shape[1:], (KH, KW), y.shape[1:3], strides, corner,
-        dilation, F, CODES[activation], x.dtype.type(alpha), width, block, area,
+        y.size * KH * KW * C, y.reshape(-1), w.reshape(-1), _bias(b, x.dtype), gate, x.reshape(-1), x.shape[1:], (KH,
+        KW), y.shape[1:3], strides, corner,
+        dilation, F, code, alpha, width, block, area,
     )  # fmt: skip
 
 
 def _multiply(x, w, b, y, kernel, strides, corner, dilation, turned, ending):
     """`_gemm.convolve`, the rows shared out in blocks small enough to keep every thread busy."""
-    gate, activation, alpha = ending
-    nothing = empty(x.dtype)
+    gate, code, alpha = ending_of(ending, x.dtype)
     width = columns(x.dtype)
     F = y.shape[-1]
     K = kernel[0] * kernel[1] * x.shape[-1]
     block = _share(y.size // F if F else 0)
     area = scratch(x.dtype, -(-F // width) * width * K + threads() * block * (PITCH + width))
     _gemm.convolve(
-        y.size * K, x.reshape(-1), w.reshape(-1), nothing if b is None else b, nothing if gate is None else gate.reshape(-1),
-        y.reshape(-1), x.shape[1:], kernel, y.shape[1:3], strides, corner, dilation, F, turned, CODES[activation],
-        x.dtype.type(alpha), width, block, area,
+        y.size * K, x.reshape(-1), w.reshape(-1), _bias(b, x.dtype), gate,
+        y.reshape(-1), x.shape[1:], kernel, y.shape[1:3], strides, corner, dilation, F, turned, code, alpha, width,
+        block, area,
     )  # fmt: skip
 
 
@@ -181,21 +173,28 @@ def _correlate(x, dy, dw, db, kernel, strides, corner, dilation):
     width = columns(x.dtype)
     F = dy.shape[-1]
     K = kernel[0] * kernel[1] * x.shape[-1]
-    span = min(PITCH, _round_up(-(-K // (2 * threads())), ROWS))
+    span = min(PITCH, round_up(-(-K // (2 * threads())), ROWS))
     panels = -(-F // width)
     if K < threads() * ROWS:
         panels = -(-panels // threads())
     area = scratch(x.dtype, threads() * (_gemm.BLOCK * (PITCH + panels * width) + span * width))
     _gemm.correlate(
-        dy.size * K, x.reshape(-1), dy.reshape(-1), dw.reshape(-1), empty(x.dtype) if db is None else db, x.shape[1:],
+        dy.size * K, x.reshape(-1), dy.reshape(-1), dw.reshape(-1), _bias(db, x.dtype), x.shape[1:],
         kernel, dy.shape[1:3], strides, corner, dilation, F, span, panels, width, _gemm.BLOCK, area,
     )  # fmt: skip
 
 
 def _share(rows):
     """Rows of a block: at most BLOCK, fewer where that would leave threads without work."""
-    return max(ROWS, min(_gemm.BLOCK, _round_up(-(-rows // (4 * threads())), ROWS)))
+    return max(ROWS, min(_gemm.BLOCK, round_up(-(-rows // (4 * threads())), ROWS)))
 
 
-def _round_up(value, step):
-    return -(-value // step) * step
+def _sum(dpre, db):
+    """db = the sums of dpre over images and pixels, unless it is None."""
+    if db is not None:
+        _gemm.column_sums(dpre.size, dpre.reshape(-1), db, scratch(db.dtype, db.size))
+
+
+def _bias(b, dtype):
+    """b, or an array of no elements where there is none."""
+    return empty(dtype) if b is None else b
