@@ -4,6 +4,8 @@ Every one is a `MinicaeError`, so that one `except` catches them all, and also t
 would expect (`ValueError`, `RuntimeError`, `OSError`).
 """
 
+import sys
+
 LETTERS = {1: "N", 2: "NC", 4: "NHWC"}
 WEIGHT_LETTERS = {1: ("F",), 2: ("C", "F"), 4: ("KH", "KW", "C", "F")}
 TRANSPOSED = "w transposed"  # its letters are (KH, KW, F, C)
@@ -68,3 +70,11 @@ class DatasetError(MinicaeError, OSError):
 
 class DivergedError(MinicaeError, ArithmeticError):
     """Training met a NaN or an infinity; the weights are those of the last good step."""
+
+
+def outside() -> int:
+    """The `stacklevel`, for a warning raised where this is called, of the first line of code outside the package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]:
+        frame, level = frame.f_back, level + 1
+    return level

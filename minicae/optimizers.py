@@ -2,6 +2,10 @@
 
 A learning rate is a number or a schedule (`minicae.schedules`). Moments and the count of steps are in `state` and `steps`;
 they are made at the first step and saved with the model.
+
+Every optimizer takes `clip_norm`, the largest Euclidean norm that the gradient of all weights together may have (a longer
+one is shortened), and `clip_value`, the largest magnitude of a single one; clipped is what has been averaged over the batch,
+by value first.
 """
 
 import numpy as np
@@ -18,10 +22,12 @@ class Optimizer(Configurable):
     _moments = ()  # names of the state vectors
     backend = "cpu"
 
-    def __init__(self, learning_rate):
+    def __init__(self, learning_rate, clip_norm=None, clip_value=None):
         if not isinstance(learning_rate, Schedule):
             learning_rate = shapes.number(learning_rate, "learning_rate", 0)
         self.learning_rate = learning_rate
+        self.clip_norm = None if clip_norm is None else shapes.number(clip_norm, "clip_norm", 0, without=(0,))
+        self.clip_value = None if clip_value is None else shapes.number(clip_value, "clip_value", 0, without=(0,))
         self.steps = 0
         self.state = {}
 
@@ -36,9 +42,13 @@ class Optimizer(Configurable):
         for name in self._moments:
             if name not in self.state or self.state[name].shape != values.shape:
                 self.state[name] = np.zeros_like(values)
-        rate = self.rate
+        backend, rate = kernels.backend(self.backend), self.rate
         self.steps += 1
-        self._move(kernels.backend(self.backend), values, gradients, rate)
+        if self.clip_value is not None:
+            backend.clip_by_value(gradients, self.clip_value)
+        if self.clip_norm is not None:
+            backend.clip_by_norm(gradients, self.clip_norm)
+        self._move(backend, values, gradients, rate)
 
     def reset(self) -> None:
         """Forget moments and steps."""
@@ -51,11 +61,14 @@ class Optimizer(Configurable):
 class SGD(Optimizer):
     """velocity = momentum * velocity - rate * g; w += velocity (nesterov: w += momentum * velocity - rate * g).
 
-    Sources: Polyak (1964); Sutskever et al. (2013).
+    Before that w is multiplied by 1 - rate * weight_decay. Sources: Polyak (1964); Sutskever et al. (2013).
     """
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False):
-        super().__init__(learning_rate)
+    def __init__(
+        self, learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=0.0, clip_norm=None, clip_value=None
+    ):
+        super().__init__(learning_rate, clip_norm, clip_value)
+        self.weight_decay = shapes.number(weight_decay, "weight_decay", 0)
         self.momentum = shapes.number(momentum, "momentum", 0, 1, without=(1,))
         if not isinstance(nesterov, bool) or (nesterov and not momentum):
             raise SettingError(f"nesterov must be True or False, and True needs a momentum, got {nesterov!r}")
@@ -66,6 +79,8 @@ class SGD(Optimizer):
         return ("velocity",) if self.momentum else ()
 
     def _move(self, backend, values, gradients, rate):
+        if self.weight_decay:
+            backend.scale(values, 1 - rate * self.weight_decay)
         backend.sgd_step(values, gradients, self.state.get("velocity"), rate, self.momentum, self.nesterov)
 
 
@@ -74,8 +89,8 @@ class RMSprop(Optimizer):
 
     _moments = ("mean_square",)
 
-    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
-        super().__init__(learning_rate)
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, clip_norm=None, clip_value=None):
+        super().__init__(learning_rate, clip_norm, clip_value)
         self.rho = shapes.number(rho, "rho", 0, 1, without=(1,))
         self.epsilon = shapes.number(epsilon, "epsilon", 0)
 
@@ -92,8 +107,8 @@ class Adam(Optimizer):
     _moments = ("m", "v")
     _decay = 0.0
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
-        super().__init__(learning_rate)
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, clip_norm=None, clip_value=None):
+        super().__init__(learning_rate, clip_norm, clip_value)
         self.beta_1 = shapes.number(beta_1, "beta_1", 0, 1, without=(1,))
         self.beta_2 = shapes.number(beta_2, "beta_2", 0, 1, without=(1,))
         self.epsilon = shapes.number(epsilon, "epsilon", 0)
@@ -106,8 +121,17 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam, after w has been multiplied by 1 - rate * weight_decay. Source: Loshchilov and Hutter (2019)."""
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.01):
-        super().__init__(learning_rate, beta_1, beta_2, epsilon)
+    def __init__(
+        self,
+        learning_rate=0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        weight_decay=0.01,
+        clip_norm=None,
+        clip_value=None,
+    ):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, clip_norm, clip_value)
         self.weight_decay = shapes.number(weight_decay, "weight_decay", 0)
 
     @property

@@ -13,6 +13,18 @@ class Schedule(Configurable):
         raise NotImplementedError
 
 
+class StepDecay(Schedule):
+    """initial * rate ** (step // steps): a stair, `rate` times as high every `steps` updates."""
+
+    def __init__(self, initial, steps, rate=0.1):
+        self.initial = shapes.number(initial, "initial", 0)
+        self.steps = shapes.integer(steps, "steps")
+        self.rate = shapes.number(rate, "rate", 0)
+
+    def __call__(self, step):
+        return self.initial * self.rate ** (step // self.steps)
+
+
 class ExponentialDecay(Schedule):
     """initial * rate ** (step / steps)."""
 
@@ -34,5 +46,48 @@ class CosineDecay(Schedule):
         self.final = shapes.number(final, "final", 0)
 
     def __call__(self, step):
-        done = min(1.0, step / self.steps)
-        return self.final + (self.initial - self.final) * (1 + math.cos(math.pi * done)) / 2
+        return _half_cosine(self.initial, self.final, min(1.0, step / self.steps))
+
+
+class OneCycle(Schedule):
+    """Half a cosine up from peak / start to `peak` in the first `warm_up` of `steps` updates, then half a cosine down.
+
+    It ends at peak / start / end, and stays there. Smith and Topin, "Super-Convergence" (2018).
+
+    Parameters
+    ----------
+    peak : the highest rate
+    steps : updates in all
+    warm_up : share of them on the way up, in 0..1, both excluded
+    start, end : quotients, above 0
+    """
+
+    def __init__(self, peak, steps, warm_up=0.3, start=25.0, end=1e4):
+        self.peak = shapes.number(peak, "peak", 0)
+        self.steps = shapes.integer(steps, "steps", 2)
+        self.warm_up = shapes.number(warm_up, "warm_up", 0, 1, without=(0, 1))
+        self.start = shapes.number(start, "start", 0, without=(0,))
+        self.end = shapes.number(end, "end", 0, without=(0,))
+
+    def __call__(self, step):
+        top, last, low = self.warm_up * self.steps - 1, self.steps - 1, self.peak / self.start
+        if step <= top:
+            return _half_cosine(low, self.peak, step / top)
+        return _half_cosine(self.peak, low / self.end, min(1.0, (step - top) / (last - top)))
+
+
+class WarmUp(Schedule):
+    """`steps` updates that rise in a straight line to the rate with which `after`, a schedule or a number, begins."""
+
+    def __init__(self, after, steps):
+        self.after = after if isinstance(after, Schedule) else shapes.number(after, "after", 0)
+        self.steps = shapes.integer(steps, "steps")
+
+    def __call__(self, step):
+        later = max(0, step - self.steps)
+        rate = self.after(later) if isinstance(self.after, Schedule) else self.after
+        return rate * min(1.0, (step + 1) / (self.steps + 1))
+
+
+def _half_cosine(begin, end, done):
+    return end + (begin - end) * (1 + math.cos(math.pi * done)) / 2

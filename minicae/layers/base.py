@@ -17,7 +17,7 @@ import numpy as np
 from minicae import kernels, ops, shapes
 from minicae.config import Configurable
 from minicae.errors import MinicaeError, ShapeError
-from minicae.memory import aligned
+from minicae.memory import aligned, require
 from minicae.parameters import Declaration, Parameters
 
 PLANNED = "_steps", "_ways_back", "_leaves"  # what a chain works out once
@@ -111,9 +111,7 @@ class Layer(Configurable):
     def saved(self) -> Memory:
         """Memory of the running thread."""
         memory = self.__dict__.get("_memory")
-        if memory is None:
-            memory = self._memory = Memory()
-        return memory
+        return self.__dict__.setdefault("_memory", Memory()) if memory is None else memory
 
     def parameter(self, name: str, shape: tuple, initializer: str, fans: tuple = (1, 1)) -> None:
         """Declare a parameter: it becomes `self.<name>`, its gradient `self.d<name>`."""
@@ -166,6 +164,8 @@ class Layer(Configurable):
     def materialize(self, seed: int) -> None:
         """Make the flat vectors, hand out the views, and give each random layer a stream of its own."""
         leaves = self.leaves()
+        count = sum(shapes.count(declaration.shape) for leaf in leaves for declaration in leaf.declared)
+        require(2 * count * self.dtype.itemsize, f"{count:,} parameters and their gradients", "choose a smaller model")
         self.parameters = Parameters(leaves, self.dtype, seed)
         for place, leaf in enumerate(leaves):
             leaf.prepare()

@@ -1,12 +1,11 @@
 """An autoencoder: an encoder that makes a code, and a decoder that makes the input again from it."""
 
-import sys
 import warnings
 
 import numpy as np
 
 from minicae import shapes
-from minicae.errors import DataError, SettingError, ShapeError
+from minicae.errors import DataError, SettingError, ShapeError, outside
 from minicae.layers.condition import AppendLabels, SplitLabels, one_hot
 from minicae.layers.noise import Dropout, _Random
 from minicae.layers.penalty import _Penalty
@@ -70,7 +69,7 @@ class Autoencoder(Sequential):
             warnings.warn(
                 f"overcomplete: the code has {code} numbers and the input {size}, and nothing keeps the model from copying;"
                 " narrow the code, or add noise or a penalty",
-                stacklevel=_caller(),
+                stacklevel=outside(),
             )
         return output_shape
 
@@ -165,7 +164,7 @@ class Autoencoder(Sequential):
         return x if self._find(SplitLabels) is None else x[..., :-1]
 
     def _watchers(self):
-        return [_Collapse()] if self._find(GaussianSampling) else []
+        return [*super()._watchers(), *([_Collapse()] if self._find(GaussianSampling) else [])]
 
     def _as_data(self, y):
         return y if self.trainer is None else self.trainer.loss.to_data(y)
@@ -192,13 +191,5 @@ class _Collapse(Callback):
                     f"posterior collapse: {active} of {units} units of the code are active after epoch {epoch} (variance of"
                     f" the mean above {ACTIVE} over the last {images} images), so the decoder hardly hears of its input;"
                     " lower beta, or give fit callbacks=BetaWarmup()",
-                    stacklevel=_caller(),
+                    stacklevel=outside(),
                 )
-
-
-def _caller():
-    """The `stacklevel`, for a warning raised where this is called, of the first line of code outside the package."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]:
-        frame, level = frame.f_back, level + 1
-    return level

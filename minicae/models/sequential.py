@@ -1,19 +1,18 @@
 """A chain of layers with the verbs that people use: compile, fit, evaluate, predict, summary, save."""
 
-import warnings
-
 import numpy as np
 
-from minicae import losses, metrics, ops, optimizers, shapes
-from minicae.config import from_config
-from minicae.errors import CheckpointError, SettingError, ShapeError
+from minicae import losses, ops, optimizers, shapes
+from minicae.errors import SettingError, ShapeError
 from minicae.inspection.summary import summarize
 from minicae.layers.chain import Chain
 from minicae.metrics import get_all as get_metrics
-from minicae.training import checkpoint
+from minicae.models import saving
 from minicae.training.batches import Images
-from minicae.training.history import History
-from minicae.training.trainer import Scores, Trainer
+from minicae.training.budget import require_for_prediction
+from minicae.training.callbacks import DeadUnits
+from minicae.training.history import History, Scores
+from minicae.training.trainer import Trainer
 
 
 class Sequential(Chain):
@@ -31,7 +30,7 @@ class Sequential(Chain):
     def __init__(self, layers, input_shape=None, seed=0, dtype="float32", backend="cpu"):
         super().__init__(layers)
         self.seed = shapes.integer(seed, "seed", 0)
-        self.trainer = None
+        self.trainer = self.history = None
         self.epochs = 0
         self.stop_training = False
         if input_shape is not None:
@@ -123,6 +122,8 @@ class Sequential(Chain):
         callbacks=(),
         verbose=1,
         allow_nonfinite=False,
+        accumulate=1,
+        resume=None,
     ) -> History:
         """Train on x (N, *input_shape), an array or a memory map, towards y, or towards x itself where y is None.
 
@@ -136,19 +137,25 @@ class Sequential(Chain):
         callbacks : objects of `minicae.callbacks`
         verbose : 0 silent; 1 a progress bar and a line an epoch; 2 the lines only
         allow_nonfinite : train on NaN and infinities, which are otherwise refused
+        accumulate : batches whose gradients are averaged for one update, as if they were one batch
+        resume : a file that `callbacks.ModelCheckpoint` saved during a `fit` with the same arguments (`epochs` may be
+            more): training goes on from there, bit for bit as if it had never stopped
 
-        Returns the `History`. Raises DataError, ShapeError before training; DivergedError, with the weights of the last
-        good step in place, when the loss or a gradient is no longer finite.
+        Returns the `History`, which stays in `self.history`. Raises DataError, ShapeError before training; DivergedError,
+        with the weights of the last good step in place, when the loss or a gradient is no longer finite. Ctrl-C raises
+        KeyboardInterrupt when the update under way has ended; a second one does so at once.
         """
         trainer, given = self._compiled(), callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-        callbacks = [*self._watchers(), *given]
-        return trainer.fit(
-            x, y, epochs, batch_size, validation_data, validation_split, shuffle, callbacks, verbose, allow_nonfinite
+        settings = x, y, epochs, batch_size, validation_data, validation_split, shuffle
+        resumption = None if resume is None else saving.Resumption(self, resume)
+        self.history = trainer.fit(
+            *settings, [*self._watchers(), *given], verbose, allow_nonfinite, accumulate, resumption
         )
+        return self.history
 
     def _watchers(self) -> list:
         """Callbacks that every `fit` of this kind of model has."""
-        return []
+        return [DeadUnits()]
 
     def train_on_batch(self, x, y=None) -> float:
         """One update on one batch; returns the objective (reconstruction + penalty) before it."""
@@ -174,6 +181,7 @@ class Sequential(Chain):
         images = Images(x, chain.input_shape, self.dtype)
         if not allow_nonfinite:
             images.check_finite()
+        require_for_prediction(chain, len(images), batch_size)
         y = np.empty((len(images), *chain.output_shape), self.dtype)
         batch = np.empty((min(batch_size, len(images)), *images.shape), self.dtype)
         for first in range(0, len(images), batch_size):
@@ -195,78 +203,10 @@ class Sequential(Chain):
 
     def save(self, path):
         """Write architecture, weights, optimizer, random streams and settings to one file. Returns its path."""
-        tensors = {f"weights/{entry.name}": entry.value for entry in self._entries()}
-        streams = {"model": self.rng.bit_generator.state}
-        for leaf in self.leaves():
-            tensors |= {f"states/{leaf.name}.{name}": array for name, array in leaf.states.items()}
-            if leaf.random:
-                streams[leaf.name] = leaf.rng.bit_generator.state
-        header = {"model": self.config(), "epochs": self.epochs, "streams": streams, "training": None}
-        if self.trainer is not None:
-            optimizer = self.trainer.optimizer
-            tensors |= {f"optimizer/{name}": array for name, array in optimizer.state.items()}
-            names = [name for name, function in self.trainer.metrics if metrics.NAMES.get(name) is function]
-            if len(names) < len(self.trainer.metrics):
-                warnings.warn("metrics given as functions are not saved: compile again after load", stacklevel=2)
-            header["training"] = {
-                "loss": self.trainer.loss.config(),
-                "optimizer": optimizer.config(),
-                "steps": optimizer.steps,
-                "metrics": names,
-            }
-        return checkpoint.write(path, header, tensors)
+        self._entries()
+        return saving.save(self, path)
 
 
 def load(path) -> Sequential:
     """The model saved at `path`, compiled as it was; CheckpointError for whatever is wrong with the file."""
-    header, tensors = checkpoint.read(path)
-    try:
-        model = _planned(header["model"], tensors)
-        model.materialize(model.seed)
-        for entry in model.parameters:
-            _fill(entry.value, tensors, f"weights/{entry.name}")
-        for leaf in model.leaves():
-            for name, array in leaf.states.items():
-                _fill(array, tensors, f"states/{leaf.name}.{name}")
-            if leaf.random:
-                leaf.rng.bit_generator.state = header["streams"][leaf.name]
-        model.rng.bit_generator.state = header["streams"]["model"]
-        model.epochs = int(header["epochs"])
-        training = header["training"]
-        if training is not None:
-            loss = from_config(training["loss"], losses.Loss)
-            optimizer = from_config(training["optimizer"], optimizers.Optimizer)
-            model.compile(loss, optimizer, training["metrics"])
-            optimizer.steps = shapes.integer(training["steps"], "steps", 0)
-            start = len("optimizer/")
-            optimizer.state = {name[start:]: array for name, array in tensors.items() if name.startswith("optimizer/")}
-            for name in optimizer._moments:
-                if name in optimizer.state:
-                    _check(tensors, f"optimizer/{name}", model.parameters.values.shape, model.dtype)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error.message}") from None
-    except Exception as error:  # a description can be wrong in more ways than can be listed
-        raise CheckpointError(
-            f"{path}: the description does not make a model ({type(error).__name__}: {error})"
-        ) from None
-    return model
-
-
-def _planned(config, tensors):
-    """The model that `config` describes, all its parameters known to be in the file before memory is taken for them."""
-    model = from_config(config | {"input_shape": None}, Sequential)
-    model.plan(config["input_shape"], dtype=config["dtype"], backend=config["backend"])
-    for leaf in model.leaves():
-        for declaration in leaf.declared:
-            _check(tensors, f"weights/{leaf.name}.{declaration.name}", declaration.shape, model.dtype)
-    return model
-
-
-def _check(tensors, name, shape, dtype):
-    if name not in tensors or tensors[name].shape != shape or tensors[name].dtype != dtype:
-        raise CheckpointError(f"{name} is missing or of the wrong shape")
-
-
-def _fill(array, tensors, name):
-    _check(tensors, name, array.shape, array.dtype)
-    array[...] = tensors[name]
+    return saving.load(path, Sequential)

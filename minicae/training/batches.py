@@ -108,10 +108,20 @@ class Batches:
         return -(-len(self.x) // self.batch_size)
 
     def __iter__(self):
+        for x, target, _, _ in self.groups():
+            yield x, target
+
+    def groups(self, size=1, start=0):
+        """Batches from the `start`-th on, `size` of which make an update together: (x, target, share, ends).
+
+        share is the batch's part of the samples of its update, ends whether it is the last one of it.
+        """
         order = np.arange(len(self.x))
         if self.rng is not None:
             self.rng.shuffle(order)
-        for first in range(0, len(order), self.batch_size):
-            index = order[first : first + self.batch_size]
+        for place in range(start, len(self)):
+            index = order[place * self.batch_size : (place + 1) * self.batch_size]
+            together = order[place // size * size * self.batch_size :][: size * self.batch_size]
             x = self.x.take(index, self._x[: len(index)])
-            yield x, x if self.target is None else self.target.take(index, self._target[: len(index)])
+            target = x if self.target is None else self.target.take(index, self._target[: len(index)])
+            yield x, target, len(index) / len(together), (place + 1) % size == 0 or place + 1 == len(self)

@@ -1,4 +1,4 @@
-"""What happened during training, epoch by epoch."""
+"""What came out: of training, epoch by epoch, and of an evaluation."""
 
 
 class History:
@@ -16,6 +16,13 @@ class History:
 
     def __init__(self, baseline=None):
         self.history, self.epoch, self.baseline = {}, [], baseline
+
+    @classmethod
+    def of(cls, told: dict) -> "History":
+        """The history whose `vars` were `told`."""
+        history = cls(told["baseline"])
+        history.history, history.epoch = told["history"], told["epoch"]
+        return history
 
     def append(self, epoch: int, logs: dict) -> None:
         """Add one epoch."""
@@ -48,3 +55,22 @@ class History:
         return (
             f"History({len(self.epoch)} epochs, loss {self.history['loss'][0]:.5g} -> {self.history['loss'][-1]:.5g})"
         )
+
+
+class Scores(float):
+    """The loss, as a number; its parts by name: scores["reconstruction"], scores["penalty"], and each metric."""
+
+    def __new__(cls, parts: dict):
+        self = super().__new__(cls, parts["loss"])
+        self.parts = parts
+        return self
+
+    def __getitem__(self, name):
+        return self.parts[name]
+
+    def keys(self):
+        """Names of the parts."""
+        return self.parts.keys()
+
+    def __repr__(self):
+        return f"Scores({', '.join(f'{name}={value:.6g}' for name, value in self.parts.items())})"

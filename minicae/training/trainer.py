@@ -1,37 +1,20 @@
-"""Training: forward, compare, backward, move, and around it the loop over epochs. `Trainer.step` is the definition."""
+"""Training: forward, compare, backward, move. `Trainer.step` is the definition; the loop around it is in `loop.py`."""
 
 import copy
 import math
-import shutil
-import sys
-import time
+import threading
 
 import numpy as np
 
 from minicae import shapes
 from minicae.errors import DataError, DivergedError, SettingError, ShapeError
 from minicae.training.batches import Batches, Images
-from minicae.training.callbacks import Callback
-from minicae.training.history import History
+from minicae.training.budget import require_for_training
+from minicae.training.history import History, Scores
+from minicae.training.loop import Loop, checked
+from minicae.training.progress import Progress
 
-
-class Scores(float):
-    """The loss, as a number; its parts by name: scores["reconstruction"], scores["penalty"], and each metric."""
-
-    def __new__(cls, parts: dict):
-        self = super().__new__(cls, parts["loss"])
-        self.parts = parts
-        return self
-
-    def __getitem__(self, name):
-        return self.parts[name]
-
-    def keys(self):
-        """Names of the parts."""
-        return self.parts.keys()
-
-    def __repr__(self):
-        return f"Scores({', '.join(f'{name}={value:.6g}' for name, value in self.parts.items())})"
+_one_at_a_time = threading.Lock()  # held while a training is begun
 
 
 class Trainer:
@@ -43,15 +26,19 @@ class Trainer:
 
     def __init__(self, model, loss, optimizer, metrics=()):
         self.model, self.loss, self.optimizer, self.metrics = model, copy.copy(loss), optimizer, list(metrics)
-        self._last_good = self._output = None
+        self._last_good = self._output = self._gathered = self.loop = None
         self.loss.backend = optimizer.backend = model.backend
         last = next(reversed(model.leaves()), None)
         ends_in_sigmoid = last is not None and last.slope is not None and last.slope[0] == "sigmoid"
         self.fused = ends_in_sigmoid and getattr(loss, "from_logits", None) is False
         self.fitting = False
 
-    def step(self, x, target) -> tuple[float, float]:
-        """One update: forward, compare, backward, move. Returns (reconstruction, penalty); their sum is the objective."""
+    def step(self, x, target, share=1.0, ends=True) -> tuple[float, float]:
+        """One update: forward, compare, backward, move. Returns (reconstruction, penalty); their sum is the objective.
+
+        An update can be made of several batches, whose gradients are added: `share` is this batch's part of its samples,
+        `ends` whether it is the last of it.
+        """
         model, parameters = self.model, self.model.parameters
         x_hat = self._output = model.forward(x, training=True)
         reconstruction, dx_hat = self.loss.step(x_hat, target, self.fused)
@@ -59,96 +46,75 @@ class Trainer:
         if not math.isfinite(reconstruction + penalty):
             raise self._diverged(f"the loss is {reconstruction + penalty}")
         model.backward_weights(dx_hat, self.fused, own=True)
-        kept = np.empty_like(parameters.values) if self._last_good is None else self._last_good
-        if not model.kernels.keep_if_finite(parameters.gradients, parameters.values, kept):
-            raise self._diverged("a gradient is not finite")
-        self._last_good = kept
-        self.optimizer.step(parameters)
+        if share < 1:
+            self._gather(parameters.gradients, share, ends)
+        if ends:
+            kept = np.empty_like(parameters.values) if self._last_good is None else self._last_good
+            if not model.kernels.keep_if_finite(parameters.gradients, parameters.values, kept):
+                raise self._diverged("a gradient is not finite")
+            self._last_good = kept
+            self.optimizer.step(parameters)
         return reconstruction, penalty
 
+    def _gather(self, gradients, share, ends):
+        """Add one batch's part to the update's gradient, which is handed over when it `ends`."""
+        kernels = self.model.kernels
+        if self._gathered is None:
+            self._gathered = np.zeros_like(gradients)
+        kernels.scale(gradients, share)
+        kernels.add(self._gathered, gradients, gradients if ends else self._gathered)
+        if ends:
+            kernels.scale(self._gathered, 0.0)
+
+    def measure(self, target, sums: dict) -> None:
+        """Add each metric, summed over the images of the batch that `step` has seen last, to sums[name]."""
+        for name, metric in self.metrics:
+            sums[name] += float(_measured(name, metric, self.loss.to_data(self._output), target).sum())
+
     def fit(
-        self, x, y, epochs, batch_size, validation_data, validation_split, shuffle, callbacks, verbose, allow_nonfinite
+        self,
+        x,
+        y,
+        epochs,
+        batch_size,
+        validation_data,
+        validation_split,
+        shuffle,
+        callbacks,
+        verbose,
+        allow_nonfinite,
+        accumulate=1,
+        resumption=None,
     ) -> History:
-        """The loop over epochs; arguments as in `Sequential.fit`."""
-        if self.fitting:
-            raise SettingError("this model is being fitted already, by another thread: wait for it, or fit a copy")
-        self.fitting = True
+        """Check what is given, then loop over the epochs; arguments as in `Sequential.fit`.
+
+        `resumption`, if any, has the `progress` of an earlier fit, and `restore()`.
+        """
+        with _one_at_a_time:
+            if self.fitting:
+                raise SettingError("this model is being fitted already, by another thread: wait for it, or fit a copy")
+            self.fitting = True
         try:
             epochs, batch_size = shapes.integer(epochs, "epochs", 0), shapes.integer(batch_size, "batch_size")
+            settings = {"accumulate": shapes.integer(accumulate, "accumulate"), "shuffle": bool(shuffle)}
             x, y = self.admit(x, y, "x", "y", allow_nonfinite)
             x, y, validation = self._split(x, y, validation_data, validation_split, allow_nonfinite)
-            callbacks = _checked(callbacks)
+            settings |= {"samples": len(x), "batch_size": batch_size}
+            callbacks = checked(callbacks)
+            require_for_training(self, min(batch_size, len(x)))
             self.forget()
-            history = History(self.baseline(y if y is not None else x))
+            if resumption is None:
+                progress = Progress(**settings, history=History(self.baseline(y if y is not None else x)))
+            else:
+                progress = resumption.progress
+                progress.check(settings, callbacks)
+                resumption.restore()
             batches = Batches(x, y, batch_size, self.model.rng if shuffle else None)
-            self._loop(batches, validation, epochs, batch_size, history, callbacks, verbose)
+            self.loop = Loop(self, batches, validation, epochs, callbacks, verbose, progress)
+            self.loop.run()
         finally:
-            self.fitting = False
-        return history
-
-    def _loop(self, batches, validation, epochs, batch_size, history, callbacks, verbose):
-        model = self.model
-        model.stop_training = False
-        begun = []
-        try:
-            for callback in callbacks:
-                callback.model = model
-                callback.on_train_begin()
-                begun.append(callback)
-            for _ in range(epochs):
-                model.epochs += 1
-                start = time.perf_counter()
-                logs = self._epoch(batches, f"epoch {model.epochs}", verbose)
-                if validation is not None:
-                    scores = self.evaluate(*validation, batch_size)
-                    logs |= {f"val_{name}": value for name, value in scores.parts.items()}
-                logs |= {"learning_rate": self.optimizer.rate, "seconds": time.perf_counter() - start}
-                history.append(model.epochs, logs)
-                if verbose:
-                    print(history.line(model.epochs - len(history.epoch) + epochs), flush=True)
-                    reached = logs.get("val_reconstruction", self._late)
-                    if len(history.epoch) == 1 and history.baseline and reached >= 0.98 * history.baseline:
-                        print("  no better than the mean image yet: if this stays, the model has collapsed", flush=True)
-                for callback in callbacks:
-                    callback.on_epoch_end(model.epochs, logs)
-                if model.stop_training:
-                    break
-        finally:
-            for callback in begun:
-                callback.on_train_end()
-
-    def _epoch(self, batches, title, verbose):
-        sums, seen, shown = np.zeros(2), 0, 0.0
-        watched = dict.fromkeys((name for name, _ in self.metrics), 0.0)
-        late = []  # the second half of the epoch: what has been reached, without the way there
-        bar = _bar(len(batches), title, verbose)
-        try:
-            for place, (x, target) in enumerate(batches):
-                try:
-                    losses = self.step(x, target)
-                except DivergedError as error:
-                    kept = "the weights are those of the last step whose loss and gradient were finite"
-                    error.message = f"{title}, step {place + 1}: {error.message} ({kept})"
-                    raise
-                sums += np.multiply(losses, len(x))
-                seen += len(x)
-                late += [losses[0]] if 2 * place >= len(batches) - 1 else []
-                for name, metric in self.metrics:
-                    watched[name] += float(_measured(name, metric, self.loss.to_data(self._output), target).sum())
-                if bar is not None:
-                    bar.update()
-                    if time.perf_counter() - shown > 0.2:
-                        shown = time.perf_counter()
-                        bar.set_postfix_str(
-                            f"reconstruction {sums[0] / seen:.5g}  penalty {sums[1] / seen:.5g}", refresh=False
-                        )
-        finally:
-            if bar is not None:
-                bar.close()
-        reconstruction, penalty = (sums / seen).tolist()
-        self._late = float(np.mean(late))
-        logs = {"loss": reconstruction + penalty, "reconstruction": reconstruction, "penalty": penalty}
-        return logs | {name: total / seen for name, total in watched.items()}
+            self.fitting, self.loop = False, None
+        return progress.history
 
     def evaluate(self, x: Images, y: Images | None, batch_size: int) -> Scores:
         """Loss, its parts and the metrics over all samples. Costs are kept image by image, so batches leave no trace."""
@@ -229,7 +195,7 @@ class Trainer:
 
     def forget(self) -> None:
         """The weights were set from outside: what was good before them is no longer of use."""
-        self._last_good = None
+        self._last_good = self._gathered = None
 
     def _culprit(self):
         """Where the first number that is not finite stands, or else the largest output: the name of a layer."""
@@ -253,23 +219,3 @@ def _measured(name, metric, y, target):
     if numbers.shape != (len(y),):
         raise SettingError(f"the metric {name} must give one number an image, ({len(y)},), got {numbers.shape}")
     return numbers
-
-
-def _checked(callbacks):
-    """`callbacks` as a list; SettingError where one is none."""
-    callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            raise SettingError(f"callbacks must be objects of minicae.callbacks, got {callback!r}")
-    return callbacks
-
-
-def _bar(total, title, verbose):
-    """A progress bar on a terminal, or None."""
-    if verbose != 1 or not sys.stderr.isatty():
-        return None
-    from tqdm import tqdm
-
-    return tqdm(
-        total=total, desc=title, unit="batch", leave=False, mininterval=0.1, ncols=shutil.get_terminal_size().columns
-    )

@@ -218,3 +218,11 @@ def test_add(backend, dtype):
     backend.add(x, other, x)
     assert np.array_equal(y, want)
     assert np.array_equal(x, want)
+
+
+@both_dtypes
+def test_scale(backend, dtype):
+    (x,) = noise(dtype, (50, 999))
+    want = x * dtype(0.3)
+    backend.scale(x, 0.3)
+    assert np.array_equal(x, want)

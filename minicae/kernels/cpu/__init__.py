@@ -22,7 +22,7 @@ from minicae.kernels.cpu.conv import (
 from minicae.kernels.cpu.dense import dense_backward, dense_backward_input, dense_backward_weight, dense_forward
 from minicae.kernels.cpu.facts import compile_for as compile_for
 from minicae.kernels.cpu.facts import facts as facts
-from minicae.kernels.cpu.guard import keep_if_finite
+from minicae.kernels.cpu.guard import clip_by_norm, clip_by_value, keep_if_finite
 from minicae.kernels.cpu.loss import (
     bce_backward,
     bce_forward,
@@ -33,7 +33,7 @@ from minicae.kernels.cpu.loss import (
     mse_backward,
     mse_forward,
 )
-from minicae.kernels.cpu.memory import add, crop2d, pad2d
+from minicae.kernels.cpu.memory import add, crop2d, pad2d, scale
 from minicae.kernels.cpu.noise import (
     dropout_backward,
     dropout_forward,
@@ -136,4 +136,7 @@ __all__ = [
     "crop2d",
     "add",
     "keep_if_finite",
+    "clip_by_norm",
+    "clip_by_value",
+    "scale",
 ]

@@ -1,4 +1,4 @@
-"""Moving and adding arrays: padding, cropping, sums."""
+"""Moving, adding and scaling arrays: padding, cropping, sums."""
 
 from numba import prange
 
@@ -18,6 +18,11 @@ def crop2d(x, y, cropping):
 def add(x, other, y):
     """As `reference.memory.add`."""
     _add(x.size, x.reshape(-1), other.reshape(-1), y.reshape(-1))
+
+
+def scale(x, factor):
+    """As `reference.memory.scale`."""
+    _scale(x.size, x.reshape(-1), float(factor))
 
 
 @entry
@@ -45,3 +50,10 @@ def _crop(x, y, top, left):
 def _add(x, other, y):
     for i in prange(x.size):
         y[i] = x[i] + other[i]
+
+
+@entry
+def _scale(x, factor):
+    by = x.dtype.type(factor)
+    for i in prange(x.size):
+        x[i] *= by

@@ -21,7 +21,7 @@ from minicae.kernels.reference.conv import (
 from minicae.kernels.reference.dense import dense_backward, dense_backward_input, dense_backward_weight, dense_forward
 from minicae.kernels.reference.facts import compile_for as compile_for
 from minicae.kernels.reference.facts import facts as facts
-from minicae.kernels.reference.guard import keep_if_finite
+from minicae.kernels.reference.guard import clip_by_norm, clip_by_value, keep_if_finite
 from minicae.kernels.reference.loss import (
     bce_backward,
     bce_forward,
@@ -32,7 +32,7 @@ from minicae.kernels.reference.loss import (
     mse_backward,
     mse_forward,
 )
-from minicae.kernels.reference.memory import add, crop2d, pad2d
+from minicae.kernels.reference.memory import add, crop2d, pad2d, scale
 from minicae.kernels.reference.noise import (
     dropout_backward,
     dropout_forward,
@@ -126,6 +126,9 @@ __all__ = [
     "softmax_backward",
     "softmax_forward",
     "keep_if_finite",
+    "clip_by_norm",
+    "clip_by_value",
+    "scale",
     "upsample_bilinear_backward",
     "upsample_bilinear_forward",
     "upsample_nearest_backward",

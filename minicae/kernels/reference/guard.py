@@ -1,4 +1,4 @@
-"""What stands between a bad gradient and the weights."""
+"""What stands between a bad gradient and the weights: a look at whether it is finite, and limits to its size."""
 
 import numpy as np
 
@@ -21,3 +21,27 @@ def keep_if_finite(gradients, values, kept):
     if finite:
         kept[...] = values
     return finite
+
+
+def clip_by_value(gradients, limit):
+    """Each gradient is brought into -limit..limit.
+
+    Parameters
+    ----------
+    gradients : float32|float64 (P,), updated
+    limit : float, above 0
+    """
+    np.clip(gradients, -limit, limit, out=gradients)
+
+
+def clip_by_norm(gradients, limit):
+    """gradients *= limit / |gradients|, where their Euclidean norm is above limit (Pascanu et al. 2013).
+
+    Parameters
+    ----------
+    gradients : float32|float64 (P,), updated
+    limit : float, above 0
+    """
+    norm = np.sqrt(np.square(gradients, dtype=np.float64).sum())
+    if norm > limit:
+        gradients *= gradients.dtype.type(limit / norm)

@@ -1,4 +1,4 @@
-"""The kernels that hardly calculate: padding, cropping, adding."""
+"""The kernels that hardly calculate: padding, cropping, adding, scaling."""
 
 import numpy as np
 
@@ -43,3 +43,14 @@ def add(x, other, y):
         May be x itself.
     """
     np.add(x, other, out=y)
+
+
+def scale(x, factor):
+    """x = factor * x.
+
+    Parameters
+    ----------
+    x : float32|float64, any shape, updated
+    factor : float
+    """
+    np.multiply(x, factor, out=x)

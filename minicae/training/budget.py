@@ -1,0 +1,35 @@
+"""What a training step or a prediction takes, so that work which would not fit in memory is refused before it begins."""
+
+from minicae import shapes
+from minicae.memory import require
+
+
+def require_for_training(trainer, batch_size: int) -> None:
+    """SettingError where a step on so many samples would take more memory than there is.
+
+    Counted are each layer's output, the gradient of its input, and the vectors of the optimizer that are still to be made:
+    a little less than what a step takes, so that nothing is refused that would fit.
+    """
+    model, optimizer = trainer.model, trainer.optimizer
+    missing = [name for name in optimizer._moments if name not in optimizer.state]
+    vectors = model.parameters.values.nbytes * (1 + len(missing))
+    require(
+        vectors + 2 * _activations(model, batch_size),
+        f"a step of {batch_size} samples",
+        "choose a smaller batch_size, or a smaller model",
+    )
+
+
+def require_for_prediction(chain, samples: int, batch_size: int) -> None:
+    """SettingError where the outputs for so many samples, and the activations of one batch, would not fit."""
+    outputs = samples * shapes.count(chain.output_shape) * chain.dtype.itemsize
+    require(
+        outputs + _activations(chain, min(samples, batch_size)),
+        f"a prediction for {samples} samples in batches of {batch_size}",
+        "give fewer samples at a time, or a smaller batch_size",
+    )
+
+
+def _activations(chain, samples):
+    """Bytes of the outputs of all layers."""
+    return samples * chain.dtype.itemsize * sum(shapes.count(leaf.output_shape) for leaf in chain.leaves())

@@ -1,0 +1,108 @@
+"""Callbacks that look at what an epoch brought: write it down, or say that something is wrong."""
+
+import csv
+import io
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from minicae.errors import DivergedError, SettingError, outside
+from minicae.files import replacing, writable_folder
+from minicae.training.callbacks.base import Callback
+
+ENOUGH = 16  # images of a batch from which on a unit that is 0 for all of them says something
+DEAD = 0.5  # share of a layer's units from which on their death is worth a word
+
+
+class CSVLogger(Callback):
+    """One row an epoch in a CSV file, with a header.
+
+    Parameters
+    ----------
+    path : the file; one that is there is begun anew, and gone on with where the same model is fitted again
+    append : go on in a file that is there, whoever began it
+
+    A resumed training goes on behind the epoch that it is resumed from.
+    """
+
+    def __init__(self, path, append=False):
+        if not isinstance(path, (str, os.PathLike)):
+            raise SettingError(f"path must name a file, got {path!r}")
+        if not isinstance(append, bool):
+            raise SettingError(f"append must be True or False, got {append!r}")
+        self.path, self.append = path, append
+        self._rows, self._logged = [], None
+
+    def on_train_begin(self):
+        writable_folder(Path(self.path).parent)
+        if self._logged is not self.model:
+            self._rows, self._logged = self._read() if self.append else [], self.model
+
+    def on_epoch_end(self, epoch, logs):
+        row = {"epoch": epoch, **logs}
+        if self._rows and list(self._rows[0]) != list(row):
+            before, now = (", ".join(columns) for columns in (self._rows[0], row))
+            raise SettingError(f"{self.path} has the columns {before}, this training logs {now}: use another file")
+        self._rows.append(row)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(row))
+        writer.writeheader()
+        writer.writerows(self._rows)
+        with replacing(Path(self.path)) as file:
+            file.write(text.getvalue().encode())
+
+    def state(self):
+        return {"epoch": int(self._rows[-1]["epoch"]) if self._rows else 0}
+
+    def restore(self, state):
+        self._rows = [row for row in self._read() if int(row["epoch"]) <= state["epoch"]]
+
+    def _read(self):
+        """The rows of the file that is there, if there is one."""
+        try:
+            with open(self.path, newline="") as file:
+                rows = list(csv.DictReader(file))
+            if all(row["epoch"].isdigit() for row in rows):
+                return rows
+        except FileNotFoundError:
+            return []
+        except (KeyError, AttributeError, csv.Error, UnicodeDecodeError):
+            pass
+        raise SettingError(f"{self.path} is no log of epochs, so no rows can be added: use another file")
+
+
+class TerminateOnNaN(Callback):
+    """Stop when an epoch's log holds a NaN (the loss and gradients are checked at every step without it)."""
+
+    def on_epoch_end(self, epoch, logs):
+        bad = [key for key, value in logs.items() if not np.isfinite(value)]
+        if bad:
+            raise DivergedError(f"epoch {epoch}: {', '.join(bad)} not finite")
+
+
+class DeadUnits(Callback):
+    """Says once in a fit, after an epoch, that half of a ReLU layer or more gave 0 for all images of the last batch.
+
+    A unit is one number of a dense layer or one channel of a convolution. Dead ones get no gradient, so they stay dead.
+    Every model's `fit` has this callback.
+    """
+
+    def on_train_begin(self):
+        self._said = False
+
+    def on_epoch_end(self, epoch, logs):
+        for leaf in () if self._said else self.model.leaves():
+            y = leaf.saved.y if leaf.slope is not None and leaf.slope[0] == "relu" else None
+            if y is None or len(y) < ENOUGH:
+                continue
+            alive = y.reshape(-1, y.shape[-1]).any(0)
+            dead = int(alive.size - alive.sum())
+            if dead >= DEAD * alive.size:
+                self._said = True
+                warnings.warn(
+                    f"dead units: {dead} of {alive.size} units of {leaf.name} gave 0 for each of the last {len(y)} images of"
+                    f" epoch {epoch}, and learn nothing; lower the learning rate, scale the data, or use 'leaky_relu'",
+                    stacklevel=outside(),
+                )

@@ -1,0 +1,102 @@
+"""How far a training has come: what has to be known, beside the model, to go on as if it had never stopped."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from minicae.errors import SettingError
+from minicae.training.history import History
+
+SETTINGS = (
+    "samples",
+    "batch_size",
+    "accumulate",
+    "shuffle",
+)  # what a resumed training must have in common with the first
+
+
+@dataclass
+class Progress:
+    """The place of a `fit` between two updates.
+
+    Sums are over the images of the epoch under way. `late` are the sum and the number of the losses in the second half of
+    it: what has been reached, without the way there. `order` is the state of the random stream from which the order of
+    the samples is drawn, before it is drawn.
+    """
+
+    samples: int
+    batch_size: int
+    accumulate: int
+    shuffle: bool
+    epoch: int = 0  # finished ones
+    batch: int = 0  # of the next epoch, seen by now
+    seen: int = 0
+    sums: list = field(default_factory=lambda: [0.0, 0.0])
+    late: list = field(default_factory=lambda: [0.0, 0])
+    watched: dict = field(default_factory=dict)
+    seconds: float = 0.0
+    order: dict | None = None
+    stopped: bool = False
+    history: History = field(default_factory=History)
+    callbacks: list = field(default_factory=list)
+
+    def begin_epoch(self, order, metrics) -> None:
+        """The epoch after the last one: nothing of it is done."""
+        self.order, self.batch, self.seen, self.seconds = order, 0, 0, 0.0
+        self.sums, self.late, self.watched = [0.0, 0.0], [0.0, 0], dict.fromkeys(metrics, 0.0)
+
+    def count(self, losses, images: int, late: bool) -> None:
+        """One more batch: (reconstruction, penalty), over so many images."""
+        self.batch, self.seen = self.batch + 1, self.seen + images
+        self.sums = [total + images * loss for total, loss in zip(self.sums, losses)]
+        if late:
+            self.late = [self.late[0] + losses[0], self.late[1] + 1]
+
+    def end_epoch(self) -> None:
+        """All batches of the epoch under way are done."""
+        self.epoch, self.batch = self.epoch + 1, 0
+
+    @property
+    def reached(self) -> float:
+        """The mean reconstruction loss of the second half of the epoch."""
+        return self.late[0] / max(1, self.late[1])
+
+    def logs(self) -> dict:
+        """Means over the images seen in this epoch."""
+        reconstruction, penalty = (total / self.seen for total in self.sums)
+        parts = {"loss": reconstruction + penalty, "reconstruction": reconstruction, "penalty": penalty}
+        return parts | {name: total / self.seen for name, total in self.watched.items()}
+
+    def pack(self, callbacks) -> tuple[dict, dict[str, np.ndarray]]:
+        """(what JSON can hold, arrays by name), with the states of the callbacks."""
+        plain, arrays = vars(self) | {"history": vars(self.history), "callbacks": []}, {}
+        for place, callback in enumerate(callbacks):
+            state = callback.state()
+            large = {name for name, value in state.items() if isinstance(value, np.ndarray)}
+            arrays |= {f"{place}/{name}": state[name] for name in sorted(large)}
+            small = {name: value for name, value in state.items() if name not in large}
+            plain["callbacks"].append({"class": type(callback).__name__, "state": small, "arrays": sorted(large)})
+        return plain, arrays
+
+    @classmethod
+    def unpack(cls, plain: dict, arrays: dict[str, np.ndarray]) -> "Progress":
+        """What `pack` packed; `callbacks` becomes a list of (class name, state)."""
+        kept = dict(plain)
+        kept["callbacks"] = [
+            (one["class"], one["state"] | {name: arrays[f"{place}/{name}"] for name in one["arrays"]})
+            for place, one in enumerate(kept["callbacks"])
+        ]
+        return cls(**kept | {"history": History.of(kept["history"])})
+
+    def check(self, settings: dict, callbacks) -> None:
+        """SettingError unless the training that is to go on has the settings and the callbacks of the one that was saved."""
+        for name in SETTINGS:
+            was, now = getattr(self, name), settings[name]
+            if was != now:
+                raise SettingError(f"resume: the saved training had {name}={was}, this one has {now}: give it the same")
+        was, now = [name for name, _ in self.callbacks], [type(callback).__name__ for callback in callbacks]
+        if was != now:
+            raise SettingError(
+                f"resume: the saved training had the callbacks {', '.join(was)}, this one has {', '.join(now)}: give it the"
+                " same, in the same order"
+            )
