@@ -29,8 +29,8 @@ def main(argv=None) -> int:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        message, code = "interrupted", 130
+    except KeyboardInterrupt as stop:
+        message, code = str(stop) or "interrupted", 130
     except (MinicaeError, OSError, MemoryError) as error:
         message, code = error, 1
     print(f"minicae {arguments.command}: {message}", file=sys.stderr)

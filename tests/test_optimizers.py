@@ -1,6 +1,7 @@
 """Optimizers and schedules: first steps worked out by hand, state, settings. Longer runs are compared with PyTorch's."""
 
 import copy
+import json
 import math
 
 import numpy as np
@@ -11,7 +12,7 @@ from minicae import layers as L
 from minicae import optimizers
 from minicae.errors import SettingError
 from minicae.optimizers import SGD, Adam, AdamW, Nadam, RMSprop
-from minicae.schedules import CosineDecay, ExponentialDecay, Schedule
+from minicae.schedules import CosineDecay, ExponentialDecay, OneCycle, Schedule, StepDecay, WarmUp
 
 
 class Vector:
@@ -46,6 +47,11 @@ G = [(2.0, -4.0), (1.0, 1.0)]
         (Adam(0.1, epsilon=0.0), [(0.9, -1.9)]),  # corrected for its start, the first step is the rate
         (Adam(0.1, 0.0, 0.0, 0.0), [(0.9, -1.9), (0.8, -2.0)]),
         (AdamW(0.1, epsilon=0.0, weight_decay=0.5), [(0.95 - 0.1, -1.9 + 0.1)]),
+        (SGD(0.1, weight_decay=0.5), [(0.95 - 0.2, -1.9 + 0.4)]),
+        (SGD(0.1, clip_value=1.0), [(0.9, -1.9), (0.8, -2.0)]),
+        (SGD(0.1, clip_norm=math.sqrt(5)), [(0.9, -1.8), (0.8, -1.9)]),  # the first gradient is halved
+        (SGD(0.1, clip_norm=1.0, clip_value=2.0), [(1 - 0.1 / math.sqrt(2), -2 + 0.1 / math.sqrt(2))]),  # (2, -2) first
+        (Adam(0.1, 0.0, 0.0, 0.0, clip_value=1.0), [(0.9, -1.9), (0.8, -2.0)]),
     ],
 )
 def test_by_hand(optimizer, after, backend):
@@ -110,6 +116,12 @@ def test_learning_rates_that_mean_nothing(cls, rate):
         (Adam, {"beta_2": math.nan}),
         (AdamW, {"weight_decay": -0.1}),
         (Nadam, {"beta_1": "0.9"}),
+        (SGD, {"weight_decay": -0.1}),
+        (SGD, {"clip_norm": 0.0}),
+        (RMSprop, {"clip_value": -1.0}),
+        (Adam, {"clip_norm": math.inf}),
+        (AdamW, {"clip_value": "1"}),
+        (Nadam, {"clip_norm": True}),
     ],
 )
 def test_settings_that_mean_nothing(cls, options):
@@ -130,8 +142,22 @@ def test_schedules_by_hand(backend):
     cosine = CosineDecay(1.0, 4, 0.2)
     half = math.sqrt(0.5) * 0.4
     assert [cosine(k) for k in range(6)] == pytest.approx([1.0, 0.6 + half, 0.6, 0.6 - half, 0.2, 0.2], rel=1e-14)
+    stair = StepDecay(0.8, 3, 0.5)
+    assert [stair(k) for k in (0, 2, 3, 5, 6)] == pytest.approx([0.8, 0.8, 0.4, 0.4, 0.2], rel=1e-14)
+    warm = WarmUp(stair, 3)
+    assert [warm(k) for k in (0, 1, 2, 3, 5, 6)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.4], rel=1e-14)
+    assert [WarmUp(1.0, 1)(k) for k in (0, 1, 9)] == [0.5, 1.0, 1.0]
+    cycle = OneCycle(1.0, 11, warm_up=5 / 11, start=2.0, end=4.0)  # up from 1/2 in updates 0 to 4, down to 1/8 by 10
+    assert [cycle(k) for k in (0, 2, 4, 7, 10, 99)] == pytest.approx([0.5, 0.75, 1, 0.5625, 0.125, 0.125], rel=1e-14)
     seen = np.ravel(steps(SGD(ExponentialDecay(1.0, 1, 0.5)), [(1.0,)] * 3, backend, (0.0,)))
     assert np.allclose(seen, [-1.0, -1.5, -1.75])
+
+
+def test_nested_schedules_come_back_from_their_description():
+    optimizer = Adam(WarmUp(OneCycle(0.1, 20, 0.4), 3), clip_norm=2.0)
+    again = mc.config.from_config(json.loads(json.dumps(optimizer.config())))
+    assert repr(again) == repr(optimizer) == "Adam(WarmUp(OneCycle(0.1, 20, 0.4), 3), clip_norm=2.0)"
+    assert [again.learning_rate(k) for k in range(25)] == [optimizer.learning_rate(k) for k in range(25)]
 
 
 def test_a_schedule_of_your_own():
@@ -156,6 +182,16 @@ def test_schedules_that_mean_nothing(bad):
         lambda: CosineDecay(bad, 1),
         lambda: CosineDecay(0.1, bad),
         lambda: CosineDecay(0.1, 1, bad),
+        lambda: StepDecay(bad, 1),
+        lambda: StepDecay(0.1, bad),
+        lambda: StepDecay(0.1, 1, bad),
+        lambda: OneCycle(bad, 9),
+        lambda: OneCycle(0.1, bad),
+        lambda: OneCycle(0.1, 9, warm_up=bad),
+        lambda: OneCycle(0.1, 9, start=bad),
+        lambda: OneCycle(0.1, 9, end=bad),
+        lambda: WarmUp(bad, 9),
+        lambda: WarmUp(0.1, bad),
     ):
         with pytest.raises(SettingError):
             make()

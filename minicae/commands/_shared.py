@@ -41,8 +41,11 @@ def kind(x) -> str:
     return f"vectors of {x.shape[1]:,}" if x.ndim == 2 else f"images of {'x'.join(map(str, x.shape[1:]))}"
 
 
-def fit(build, data, epochs, batch_size, val, out, figure_name, title):
-    """Fit the model that `build` makes, compare it with the mean image, write everything to `out`."""
+def fit(build, data, epochs, batch_size, val, resume, out, figure_name, title):
+    """Fit the model that `build` makes, compare it with the mean image, write everything to `out`.
+
+    With `resume`, the training whose model is in `out` already goes on there.
+    """
     from minicae import plots
 
     model = build()
@@ -55,7 +58,12 @@ def fit(build, data, epochs, batch_size, val, out, figure_name, title):
     _compile_kernels(build, data.train[:batch_size])
     files = out / "model.minicae", out / figure_name, out / "history.csv"
     keep = CSVLogger(files[2]), ModelCheckpoint(files[0])
-    history = model.fit(data.train, epochs=epochs, batch_size=batch_size, validation_split=val, callbacks=keep)
+    course = {"epochs": epochs, "batch_size": batch_size, "validation_split": val, "callbacks": keep}
+    try:
+        history = model.fit(data.train, **course, resume=files[0] if resume else None)
+    except KeyboardInterrupt as stop:
+        known = str(stop).startswith("interrupted")
+        raise KeyboardInterrupt(f"{stop}: saved in {files[0]}, --resume goes on" if known else "interrupted") from None
     error, baseline = _errors(model, data)
     gain = (
         f"{baseline / max(error, 1e-12):.1f} times less" if error < baseline else "no less, so nothing is learned yet"

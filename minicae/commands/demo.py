@@ -27,6 +27,8 @@ def run(arguments):
     def build():
         return zoo.convolutional(filters=(8, 16, 32), code=32, learning_rate=0.003, seed=arguments.seed)
 
-    _shared.fit(build, data, arguments.epochs, 32, 0.1, out, "demo.png", "convolutional autoencoder, drawn digits")
+    _shared.fit(
+        build, data, arguments.epochs, 32, 0.1, False, out, "demo.png", "convolutional autoencoder, drawn digits"
+    )
     print(f"next: minicae reconstruct {out / 'model.minicae'} --data glyphs")
     print("      minicae train --data mnist --model convolutional")

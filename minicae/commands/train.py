@@ -22,6 +22,11 @@ def options(option):
     option("--model", choices=names, default="convolutional", metavar="NAME", help=f"{', '.join(names)} (%(default)s)")
     option("--epochs", type=COUNT, default=5, metavar="N", help="passes over the samples (%(default)s)")
     option("--batch-size", type=COUNT, default=64, metavar="N", help="samples of one update (%(default)s)")
+    option(
+        "--resume",
+        action="store_true",
+        help="go on where Ctrl-C or a crash left the training in --out, to --epochs in all",
+    )
     option("--seed", type=SEED, default=0, metavar="N", help="of weights and order (%(default)s)")
     option(
         "--val", type=SHARE, default=0.0, metavar="SHARE", help="of the training samples, to validate on (%(default)s)"
@@ -81,5 +86,6 @@ def run(arguments):
         return builder(seed=arguments.seed, **settings)
 
     title = f"{arguments.model} autoencoder, {Path(arguments.data).name}"
-    _shared.fit(build, data, arguments.epochs, arguments.batch_size, arguments.val, out, "training.png", title)
+    course = arguments.epochs, arguments.batch_size, arguments.val, arguments.resume
+    _shared.fit(build, data, *course, out, "training.png", title)
     print(f"next: minicae reconstruct {out / 'model.minicae'} --data {arguments.data}")

@@ -9,7 +9,7 @@ from minicae.layers.chain import Chain
 from minicae.metrics import get_all as get_metrics
 from minicae.models import saving
 from minicae.training.batches import Images
-from minicae.training.budget import require_for_prediction
+from minicae.training.budget import require_for_prediction, require_for_training
 from minicae.training.callbacks import DeadUnits
 from minicae.training.history import History, Scores
 from minicae.training.trainer import Trainer
@@ -161,6 +161,7 @@ class Sequential(Chain):
         """One update on one batch; returns the objective (reconstruction + penalty) before it."""
         trainer = self._compiled()
         images, target = trainer.admit(x, y, "x", "y")
+        require_for_training(trainer, len(images))
         x = images.take(slice(None), np.empty((len(images), *images.shape), self.dtype))
         y = x if target is None else target.take(slice(None), np.empty((len(target), *target.shape), self.dtype))
         return sum(trainer.step(x, y))

@@ -73,3 +73,26 @@ def test_optimizers(backend, optimizer, P, seed):
         we(values, g, step)
         want = parameter.detach().numpy()
         assert np.all(np.abs(values - want) <= 1e-12 * max(1.0, np.abs(want).max()))
+
+
+def test_schedules_are_those_of_pytorch():
+    from minicae import schedules
+
+    def rates(make, steps):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.3)
+        schedule, seen = make(optimizer), []
+        for _ in range(steps):
+            seen.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        return seen
+
+    lr = torch.optim.lr_scheduler
+    for steps, warm_up in ((20, 0.3), (50, 0.25), (7, 0.5)):
+        ours = schedules.OneCycle(0.3, steps, warm_up, 10.0, 100.0)
+        options = {"pct_start": warm_up, "div_factor": 10, "final_div_factor": 100}
+        theirs = rates(lambda o, n=steps, options=options: lr.OneCycleLR(o, 0.3, n, **options), steps)
+        assert np.allclose([ours(k) for k in range(steps)], theirs, rtol=1e-12)
+    assert np.allclose(
+        [schedules.StepDecay(0.3, 4, 0.2)(k) for k in range(13)], rates(lambda o: lr.StepLR(o, 4, 0.2), 13)
+    )

@@ -1,6 +1,7 @@
 """Callbacks: what they are told, and what they make of it."""
 
 import csv
+import warnings
 
 import numpy as np
 import pytest
@@ -130,13 +131,130 @@ def test_a_schedule_is_shown_in_the_log():
 
 def test_the_csv_log(tmp_path):
     logger = C.CSVLogger(tmp_path / "log.csv")
-    for values in ([3, 2, 1], [7, 8]):  # a second training begins anew
+    for values in ([3, 2, 1], [7, 8]):  # another model begins anew
         run(values, logger)
         with open(tmp_path / "log.csv", newline="") as file:
             rows = list(csv.DictReader(file))
         assert [int(row["epoch"]) for row in rows] == list(range(1, len(values) + 1))
         assert [float(row["val_loss"]) for row in rows] == values
         assert all(float(row["loss"]) > 0 for row in rows)
+
+
+def test_a_second_fit_of_the_same_model_goes_on_in_the_log(tmp_path):
+    model, logger = mc.zoo.basic(), C.CSVLogger(tmp_path / "log.csv")
+    for _ in range(2):
+        model.fit(np.ones((4, 3)), epochs=2, verbose=0, callbacks=logger)
+    assert [row.split(",")[0] for row in (tmp_path / "log.csv").read_text().splitlines()] == ["epoch", *"1234"]
+    model.fit(np.ones((4, 3)), epochs=1, verbose=0, callbacks=C.CSVLogger(tmp_path / "log.csv", append=True))
+    assert [row.split(",")[0] for row in (tmp_path / "log.csv").read_text().splitlines()] == ["epoch", *"12345"]
+    model.fit(np.ones((4, 3)), epochs=1, verbose=0, callbacks=C.CSVLogger(tmp_path / "log.csv"))
+    assert [row.split(",")[0] for row in (tmp_path / "log.csv").read_text().splitlines()] == ["epoch", "6"]
+
+
+@pytest.mark.parametrize("content", ["something else\n1\n", "epoch,loss\none,2\n", "epoch\n1\n", b"\xff\xfe"])
+def test_nothing_is_added_to_a_file_of_other_columns(tmp_path, content):
+    path = tmp_path / "log.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = path.read_bytes()
+    with pytest.raises(SettingError, match="use another file"):
+        mc.zoo.basic().fit(np.ones((4, 3)), epochs=1, verbose=0, callbacks=C.CSVLogger(path, append=True))
+    assert path.read_bytes() == before
+
+
+def test_early_stopping_looks_away_at_first():
+    assert run([1, 5, 4, 3, 4, 4], C.EarlyStopping(patience=2, start_from_epoch=1)).epochs == 6
+    assert run([1, 5, 4, 3, 4, 4], C.EarlyStopping(patience=2)).epochs == 3
+
+
+def test_early_stopping_goes_back_to_the_best_running_statistics():
+    seen = []
+    model = mc.Sequential([L.Dense(3), L.BatchNormalization(), L.Dense(2)], 2)
+    model.compile("mse", "sgd")
+    record = C.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(model.leaves()[1].states["mean"].copy()))
+    told = [Scripted([3, 1, 2, 2]), record, C.EarlyStopping(patience=2, restore_best_weights=True)]
+    model.fit(np.random.default_rng(0).random((8, 2)), epochs=4, callbacks=told, verbose=0)
+    assert np.array_equal(model.leaves()[1].states["mean"], seen[1]) and not np.array_equal(seen[1], seen[3])
+
+
+def test_checkpoints_of_some_epochs_and_the_newest_files(tmp_path):
+    run([1] * 7, C.ModelCheckpoint(tmp_path / "{epoch}.mcae", every=2, keep=2))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0004.mcae", "0006.mcae"]
+    run([1] * 2, C.ModelCheckpoint(tmp_path / "new" / "{step}", steps=1, keep=3, every=9))  # 2 updates an epoch
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["000002", "000003", "000004"]
+    assert mc.load(tmp_path / "new" / "000003").optimizer.steps == 3
+
+
+def test_updates_are_told_where_somebody_listens():
+    told = []
+    run([1, 1], C.LambdaCallback(on_step_end=told.append))
+    assert told == [1, 2, 3, 4]
+
+
+def test_a_plateau_and_a_schedule_would_both_set_the_rate():
+    with pytest.raises(SettingError, match="would both set the learning rate"):
+        run([1], C.ReduceLROnPlateau(), optimizer=optimizers.SGD(schedules.ExponentialDecay(0.1, 2, 0.5)))
+
+
+def test_a_plateau_never_raises_the_rate():
+    assert (
+        run([1.0] * 4, C.ReduceLROnPlateau(patience=1, min_lr=0.5), optimizer=optimizers.SGD(0.1)).optimizer.rate == 0.1
+    )
+
+
+ILLEGAL = [
+    (lambda: C.EarlyStopping(patience=-1), "patience must be at least 0"),
+    (lambda: C.EarlyStopping(patience=1.5), "patience must be a whole number"),
+    (lambda: C.EarlyStopping(min_delta="x"), "min_delta must be a finite number"),
+    (lambda: C.EarlyStopping(start_from_epoch=-1), "start_from_epoch must be at least 0"),
+    (lambda: C.EarlyStopping(monitor=3), "monitor must be a name in the logs"),
+    (lambda: C.ReduceLROnPlateau(factor="x"), "factor must be a finite number"),
+    (lambda: C.ReduceLROnPlateau(min_lr=-1), "min_lr must be a finite number"),
+    (lambda: C.ReduceLROnPlateau(patience=None), "patience must be a whole number"),
+    (lambda: C.ModelCheckpoint(7), "path must name a file, got 7"),
+    (lambda: C.ModelCheckpoint("x", every=0), "every must be at least 1"),
+    (lambda: C.ModelCheckpoint("x", steps=0), "steps must be at least 1"),
+    (lambda: C.ModelCheckpoint("x", keep=2), "keep=2 needs a path with {epoch} or {step}"),
+    (lambda: C.ModelCheckpoint("x", save_best_only=True, steps=2), "save_best_only goes by epochs"),
+    (lambda: C.CSVLogger(None), "path must name a file, got None"),
+    (lambda: C.CSVLogger("x", append=1), "append must be True or False"),
+    (lambda: C.LambdaCallback(on_epoch_end=3), "on_epoch_end must be a function"),
+    (lambda: C.BetaWarmup(0), "epochs must be at least 1"),
+]
+
+
+@pytest.mark.parametrize("make, message", ILLEGAL)
+def test_illegal_settings_are_refused_when_the_callback_is_made(make, message):
+    with pytest.raises(SettingError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("make", [C.ModelCheckpoint, C.CSVLogger])
+def test_a_place_that_cannot_be_written_is_refused_before_training(make, tmp_path):
+    (tmp_path / "file").write_text("")
+    told = []
+    with pytest.raises(SettingError, match="cannot be written"):
+        run([1], C.LambdaCallback(on_epoch_end=lambda *_: told.append(1)), make(tmp_path / "file" / "below"))
+    assert not told
+
+
+def test_dead_units_are_told_of_once():
+    model = mc.Sequential([L.Dense(4, "relu"), L.Dense(2)], 2)
+    model.compile("mse", optimizers.SGD(0.0))
+    x = np.random.default_rng(0).random((16, 2))
+
+    def fit(dead):
+        biases = [-9.0] * dead + [1.0] * (4 - dead)
+        model.set_weights([np.ones((2, 4)), biases, *model.get_weights()[2:]])
+        model.fit(x, x, epochs=3, verbose=0)
+
+    with pytest.warns(
+        UserWarning, match=r"dead units: 2 of 4 units of sequential\[0\] .* last 16 images of epoch 1"
+    ) as seen:
+        fit(2)
+    assert len(seen) == 1 and seen[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(1)
 
 
 def test_callbacks_of_your_own():

@@ -215,7 +215,8 @@ def test_the_baseline_is_the_loss_of_the_mean_image(loss, backend):
 def test_a_collapsed_model_announces_itself(capsys):
     m = mc.Sequential([L.Dense(4, "relu", bias_initializer="zeros", kernel_initializer="zeros")], 4)
     m.compile("mse", SGD(1e-9))
-    m.fit(vectors(), epochs=2, verbose=2)
+    with pytest.warns(UserWarning, match="dead units: 4 of 4"):
+        m.fit(vectors(), epochs=2, verbose=2)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("epoch 1/2  loss ") and "(mean image " in lines[0]
     assert "the model has collapsed" in lines[1]
@@ -248,3 +249,37 @@ def test_a_second_fit_of_the_same_model_is_refused():
     thread.join()
     m.fit(vectors(), epochs=1, verbose=0)
     assert m.epochs == 2
+
+
+@pytest.mark.parametrize("n, batch_size, accumulate", [(24, 4, 3), (25, 4, 3), (23, 5, 2), (7, 2, 9)])
+def test_accumulated_batches_are_one_batch(n, batch_size, accumulate):
+    def trained(**options):
+        m = mc.Autoencoder([L.Dense(3, "tanh"), L.L1Penalty(0.1)], [L.Dense(4)], 4, dtype="float64")
+        m.compile("mse", Adam(0.01))
+        h = m.fit(vectors(n), epochs=3, verbose=0, **options).history
+        return np.concatenate([w.ravel() for w in m.get_weights()]), h["loss"], m.optimizer.steps
+
+    parts = trained(batch_size=batch_size, accumulate=accumulate)
+    whole = trained(batch_size=batch_size * accumulate)
+    assert np.allclose(parts[0], whole[0], rtol=1e-9, atol=1e-12) and np.allclose(parts[1], whole[1], rtol=1e-9)
+    assert parts[2] == whole[2] == 3 * -(-n // (batch_size * accumulate))
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, "2", None, True])
+def test_accumulation_that_means_nothing(bad):
+    with pytest.raises(SettingError, match="accumulate must be"):
+        model().fit(vectors(), accumulate=bad, verbose=0)
+
+
+def test_a_bad_batch_among_accumulated_ones_stops_training():
+    m = model(optimizer=SGD(0.1))
+    x = vectors(24)
+    x[13] = np.inf
+    before = m.get_weights()
+    with pytest.raises(MinicaeError, match="step 4"):
+        m.fit(x, batch_size=4, accumulate=6, shuffle=False, allow_nonfinite=True, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, m.get_weights()))
+    fresh = model(optimizer=SGD(0.1))
+    for each in (fresh, m):  # nothing of the batches before it is left
+        each.fit(vectors(), batch_size=5, accumulate=2, shuffle=False, verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(fresh.get_weights(), m.get_weights()))

@@ -1,0 +1,192 @@
+"""A training that was saved, at whatever update, goes on in another process or model as if it had never stopped."""
+
+import hashlib
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import minicae as mc
+from minicae import callbacks as C
+from minicae import layers as L
+from minicae import optimizers, schedules
+from minicae.errors import CheckpointError, DataError, SettingError
+
+ROOT = pathlib.Path(__file__).parents[2]
+IMAGES = np.random.default_rng(0).random((46, 6, 6, 1), np.float32)
+EPOCHS = 4
+
+
+def network(seed=3, units=5, **options):
+    encoder = [L.GaussianNoise(0.1), L.Conv2D(3, 3, activation="relu"), L.BatchNormalization(), L.Dropout(0.2)]
+    encoder += [L.Flatten(), L.Dense(2 * units), L.GaussianSampling(0.01)]
+    decoder = [L.Dense(36, "sigmoid"), L.Reshape((6, 6, 1))]
+    model = mc.Autoencoder(encoder, decoder, (6, 6, 1), seed=seed, **options)
+    rate = schedules.WarmUp(schedules.CosineDecay(0.01, 30), 5)
+    model.compile("bce", optimizers.Nadam(rate, clip_norm=0.5), metrics=["mse"])
+    return model
+
+
+def callbacks(path, *, steps=None, name="{step}"):
+    return [
+        C.EarlyStopping("loss", 2, restore_best_weights=True),
+        C.BetaWarmup(3),
+        C.ModelCheckpoint(path / "best", "val_loss", save_best_only=True),
+        C.CSVLogger(path / "log.csv"),
+        C.ModelCheckpoint(path / name, steps=steps),
+    ]
+
+
+def fit(model, told, **options):
+    settings = {"epochs": EPOCHS, "batch_size": 7, "validation_split": 0.2, "accumulate": 2, "verbose": 0}
+    return model.fit(IMAGES, callbacks=told, **settings | options)
+
+
+def everything(model, history):
+    """All that must agree, as text: bits of weights, statistics, moments, random streams; the history without its clock."""
+    arrays = [*model.get_weights(), *(array for leaf in model.leaves() for array in leaf.states.values())]
+    arrays += [model.optimizer.state[name] for name in sorted(model.optimizer.state)]
+    digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+    streams = [model.rng.bit_generator.state, *(leaf.rng.bit_generator.state for leaf in model.leaves() if leaf.random)]
+    told = {key: values for key, values in history.history.items() if key != "seconds"}
+    return repr((digest, streams, told, history.epoch, history.baseline, model.epochs, model.optimizer.steps))
+
+
+def logged(path):
+    """The CSV log without its clock."""
+    return [row.rsplit(",", 1)[0] for row in (path / "log.csv").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def never_stopped(tmp_path_factory):
+    """(what the training comes to, its folder): a file for every update, and one for every epoch."""
+    folder = tmp_path_factory.mktemp("whole")
+    model = network()
+    return everything(model, fit(model, callbacks(folder, steps=1))), folder
+
+
+def test_there_is_a_file_for_every_update(never_stopped):
+    updates = EPOCHS * 3  # 37 images to train on, 6 batches of 7 at most, two to an update
+    assert sorted(path.name for path in never_stopped[1].glob("0*")) == [f"{k:06d}" for k in range(1, updates + 1)]
+
+
+@pytest.mark.parametrize("step", range(1, EPOCHS * 3 + 1))
+def test_resumed_at_any_update(never_stopped, tmp_path, step):
+    whole, folder = never_stopped
+    (tmp_path / "log.csv").write_text((folder / "log.csv").read_text())
+    model = network(seed=99)  # other weights, other streams: all that matters comes from the file
+    history = fit(model, callbacks(tmp_path, steps=1), resume=folder / f"{step:06d}")
+    assert everything(model, history) == whole
+    assert logged(tmp_path) == logged(folder)
+    assert mc.load(folder / f"{step:06d}").optimizer.steps == step
+
+
+def test_resumed_in_another_process_with_other_threads(never_stopped, tmp_path):
+    whole, folder = never_stopped
+    step = random.Random(0).randrange(1, EPOCHS * 3)
+    program = f"""
+import pathlib, sys
+sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
+import test_resume as t
+model = t.network(seed=99)
+print(t.everything(model, t.fit(model, t.callbacks(pathlib.Path({str(tmp_path)!r})), resume={str(folder / f"{step:06d}")!r})))
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NUMBA_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == whole
+
+
+def test_more_epochs_from_a_finished_training(tmp_path):
+    def told(path):
+        return [C.BetaWarmup(3), C.ModelCheckpoint(path / "model")]
+
+    (tmp_path / "a").mkdir()
+    long, short = network(), network()
+    whole = everything(long, fit(long, told(tmp_path / "a"), epochs=5))
+    fit(short, told(tmp_path), epochs=2)
+    again = network(seed=99)
+    assert everything(again, fit(again, told(tmp_path), epochs=5, resume=tmp_path / "model")) == whole
+    assert again.epochs == 5
+
+
+def test_an_early_stop_stays_a_stop(tmp_path):
+    def told(path):
+        return [C.EarlyStopping("never", 1, restore_best_weights=True), C.ModelCheckpoint(path / "{epoch}")]
+
+    class Worse(C.Callback):
+        def on_epoch_end(self, epoch, logs):
+            logs["never"] = float(epoch)
+
+    model = network()
+    whole = everything(model, fit(model, [Worse(), *told(tmp_path)], epochs=9))
+    assert model.epochs == 2
+    for epoch in (1, 2):
+        again = network(seed=99)
+        history = fit(again, [Worse(), *told(tmp_path / "again")], epochs=9, resume=tmp_path / f"{epoch:04d}")
+        assert everything(again, history) == whole
+
+
+REFUSED = {
+    "samples": (lambda: network(), {"validation_split": 0.5}, "had samples=37, this one has 23"),
+    "batch_size": (lambda: network(), {"batch_size": 8}, "had batch_size=7, this one has 8"),
+    "accumulate": (lambda: network(), {"accumulate": 1}, "had accumulate=2, this one has 1"),
+    "shuffle": (lambda: network(), {"shuffle": False}, "had shuffle=True, this one has False"),
+    "model": (lambda: network(units=4), {}, r"another model .* encoder is .*'units': 10.* there, .*'units': 8.* here"),
+    "dtype": (lambda: network(dtype="float64"), {}, "another model .* dtype is float32 there, float64 here"),
+}
+
+
+@pytest.mark.parametrize("make, options, message", REFUSED.values(), ids=REFUSED)
+def test_another_training_is_refused_and_nothing_is_changed(never_stopped, tmp_path, make, options, message):
+    model = make()
+    before = everything(model, mc.zoo.basic().fit(np.ones((4, 3)), epochs=0, verbose=0))
+    with pytest.raises((SettingError, CheckpointError), match=message):
+        fit(model, callbacks(tmp_path, steps=1), resume=never_stopped[1] / "000005", **options)
+    assert everything(model, mc.zoo.basic().fit(np.ones((4, 3)), epochs=0, verbose=0)) == before
+    assert not model.trainer.fitting
+
+
+def test_other_callbacks_optimizers_and_losses_are_refused(never_stopped, tmp_path):
+    file = never_stopped[1] / "000005"
+    with pytest.raises(SettingError, match="had the callbacks DeadUnits, _Collapse, EarlyStopping, BetaWarmup"):
+        fit(network(), [], resume=file)
+    for compiled, message in (
+        (("bce", "adam"), "was trained with the optimizer .*'Nadam'.* is compiled with .*'Adam'"),
+        (("mse", optimizers.Nadam(clip_norm=0.5)), "was trained with the loss .*Binary.* is compiled with .*Mean"),
+    ):
+        model = network()
+        model.compile(*compiled)
+        with pytest.raises(SettingError, match=message):
+            fit(model, callbacks(tmp_path), resume=file)
+
+
+def test_files_that_hold_no_training(tmp_path):
+    model = network()
+    with pytest.raises(SettingError, match="was saved after its training: load it with minicae.load, then fit"):
+        fit(model, [], resume=model.save(tmp_path / "model"))
+    with pytest.raises(CheckpointError, match="no such file"):
+        fit(model, [], resume=tmp_path / "nothing")
+
+
+def test_bad_data_is_refused_before_anything_is_restored(never_stopped, tmp_path):
+    model = network()
+    before = model.get_weights()
+    with pytest.raises(DataError, match="not finite"):
+        model.fit(np.full((46, 6, 6, 1), np.nan), resume=never_stopped[1] / "000005", verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before))
+
+
+def test_the_history_comes_back_with_the_model(tmp_path):
+    model = network()
+    history = fit(model, [C.ModelCheckpoint(tmp_path / "during")])
+    again, during = mc.load(model.save(tmp_path / "after")), mc.load(tmp_path / "during")
+    assert again.history.history == history.history == during.history.history
+    assert again.history.epoch == [1, 2, 3, 4] and again.history.baseline == history.baseline
+    assert network().history is None
