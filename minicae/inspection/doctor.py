@@ -174,9 +174,12 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
     yield "pad2d", whole(*x), blank(4, 39, 43, 8), (1, 2, 3, 4)
     yield "crop2d", whole(4, 39, 43, 8), blank(*x), (1, 2, 3, 4)
     yield "add", whole(*x), whole(*x), blank(*x)
+    yield "scale", whole(*x), 0.5
     yield "keep_if_finite", whole(50_000), whole(50_000), blank(50_000)
 
     many = 50_000
+    yield "clip_by_value", whole(many), 2.5
+    yield "clip_by_norm", whole(many), 10.0
     for nesterov in (False, True):
         yield "sgd_step", whole(many), whole(many), whole(many), 0.125, 0.5, nesterov
     yield "sgd_step", whole(many), whole(many), None, 0.125, 0.0, False
