@@ -240,18 +240,20 @@ def test_a_place_that_cannot_be_written_is_refused_before_training(make, tmp_pat
 def test_dead_units_are_told_of_once():
     model = mc.Sequential([L.Dense(4, "relu"), L.Dense(2)], 2)
     model.compile("mse", optimizers.SGD(0.0))
-    x = np.random.default_rng(0).random((16, 2))
+    x = np.random.default_rng(0).random((64, 2))
 
     def fit(dead):
         biases = [-9.0] * dead + [1.0] * (4 - dead)
-        model.set_weights([np.ones((2, 4)), biases, *model.get_weights()[2:]])
-        model.fit(x, x, epochs=3, verbose=0)
+        model.set_weights([np.ones((2, 4)), np.array(biases), *model.get_weights()[2:]])
+        model.fit(x, x, epochs=6, verbose=0)
 
     with pytest.warns(
-        UserWarning, match=r"dead units: 2 of 4 units of sequential\[0\] .* last 16 images of epoch 1"
+        UserWarning, match=r"dead units: 2 of 4 units of sequential\[0\] .* all of 256 images up to epoch 4"
     ) as seen:
         fit(2)
     assert len(seen) == 1 and seen[0].filename == __file__
+.* 64 images up to epoch 7"):
+        fit(4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(1)

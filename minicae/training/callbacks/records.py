@@ -12,7 +12,8 @@ from minicae.errors import DivergedError, SettingError, outside
 from minicae.files import replacing, writable_folder
 from minicae.training.callbacks.base import Callback
 
-ENOUGH = 16  # images of a batch from which on a unit that is 0 for all of them says something
+FEW = 16  # images of a batch, below which it is not looked at
+ENOUGH = 256  # images after which a unit that gave 0 for all of them is called dead
 DEAD = 0.5  # share of a layer's units from which on their death is worth a word
 
 
@@ -83,26 +84,37 @@ class TerminateOnNaN(Callback):
 
 
 class DeadUnits(Callback):
-    """Says once in a fit, after an epoch, that half of a ReLU layer or more gave 0 for all images of the last batch.
+    """Says once in a fit that half of a ReLU layer or more gives 0 for every image.
 
     A unit is one number of a dense layer or one channel of a convolution. Dead ones get no gradient, so they stay dead.
+    Looked at is the last batch of each epoch, until enough images have been seen, or at once where all units are dead.
     Every model's `fit` has this callback.
     """
 
     def on_train_begin(self):
-        self._said = False
+        self._said, self._alive, self._seen = False, {}, {}
 
     def on_epoch_end(self, epoch, logs):
         for leaf in () if self._said else self.model.leaves():
             y = leaf.saved.y if leaf.slope is not None and leaf.slope[0] == "relu" else None
-            if y is None or len(y) < ENOUGH:
+            if y is None or len(y) < FEW:
                 continue
-            alive = y.reshape(-1, y.shape[-1]).any(0)
+            now = y.reshape(-1, y.shape[-1]).any(0)
+            alive = self._alive[leaf.name] = now | self._alive.get(leaf.name, False)
+            seen = self._seen[leaf.name] = len(y) + self._seen.get(leaf.name, 0)
             dead = int(alive.size - alive.sum())
-            if dead >= DEAD * alive.size:
+            if dead == alive.size or (dead >= DEAD * alive.size and seen >= ENOUGH):
                 self._said = True
                 warnings.warn(
-                    f"dead units: {dead} of {alive.size} units of {leaf.name} gave 0 for each of the last {len(y)} images of"
+                    f"dead units: {dead} of {alive.size} units of {leaf.name} gave 0 for all of {seen} images up to"
                     f" epoch {epoch}, and learn nothing; lower the learning rate, scale the data, or use 'leaky_relu'",
                     stacklevel=outside(),
                 )
+
+    def state(self):
+        alive = {f"alive/{name}": units for name, units in self._alive.items()}
+        return {"said": self._said, "seen": self._seen, **alive}
+
+    def restore(self, state):
+        self._said, self._seen = state["said"], state["seen"]
+        self._alive = {name: state[f"alive/{name}"] for name in self._seen}
