@@ -18,6 +18,7 @@ import argparse
 import ast
 import collections
 import copy
+import functools
 import importlib
 import itertools
 import json
@@ -35,21 +36,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 KERNELS = ROOT / "minicae" / "kernels"
 SURVIVORS, RESULTS = (ROOT / "tests" / f"mutation_{name}" for name in ("survivors.txt", "results.json"))
-FILES = {  # what is mutated, and the test modules that are to notice
-    "activation": ("test_elementwise",),
-    "conv": ("test_linear_kernels", "test_winograd"),
-    "dense": ("test_linear_kernels", "test_dense"),
-    "guard": ("test_guard",),
-    "loss": ("test_objectives",),
-    "memory": ("test_elementwise",),
-    "noise": ("test_elementwise",),
-    "norm": ("test_elementwise",),
-    "optim": ("test_optim",),
-    "penalty": ("test_objectives",),
-    "pool": ("test_pool_upsample", "test_through"),
-    "sampling": ("test_objectives",),
-    "upsample": ("test_pool_upsample", "test_through"),
-}
+STEMS = "activation conv dense guard loss memory noise norm optim penalty pool sampling upsample".split()
+TESTS = "dense elementary elementwise guard linear_kernels objectives optim pool_upsample through winograd".split()
 SLOW = 1.0  # seconds that a case may take, uncompiled
 EXAMPLES = 40  # of each test that draws them
 SWAPS = ["H W", "OH OW", "KH KW", "PH PW", "C F", "sh sw", "dh dw", "top left", "i j", "p q", "h w", "x y", "m v", "u v"]
@@ -180,12 +168,12 @@ def install(module, tree):
 
 
 class Cases:
-    """The cases of some test modules that can be run on one backend without pytest, with their times and the lines they reach."""
+    """The cases of the kernel tests that can be run on one backend without pytest, with their times and the lines they reach."""
 
-    def __init__(self, backend, modules):
-        self.backend, self.found = backend, []
-        for name in modules:
-            for function in vars(importlib.import_module(f"tests.kernels.{name}")).values():
+    def __init__(self, backend):
+        self.backend, self.found = importlib.import_module(f"minicae.kernels.{backend}"), []
+        for name in TESTS:
+            for function in vars(importlib.import_module(f"tests.kernels.test_{name}")).values():
                 if getattr(function, "__name__", "").startswith("test_"):
                     self.found += self._of(function)
         self.measured = sorted((case for case in map(self._measure, self.found) if case), key=lambda case: case[0])
@@ -293,11 +281,17 @@ def excused():
     return {line.strip() for line in SURVIVORS.read_text().splitlines() if line.startswith("    ")}
 
 
+@functools.cache
+def cases_on(backend):
+    """The cases of all kernel tests, on one backend."""
+    return Cases(backend)
+
+
 def examine(name, sample=None, seed=0, show=print):
     """(caught, survived, equivalent) of a file such as "cpu/pool.py"; survivors that nobody excuses are shown."""
     backend, _, stem = name.removesuffix(".py").partition("/")
     module = importlib.import_module(f"minicae.kernels.{backend}.{stem}")
-    cases = Cases(importlib.import_module(f"minicae.kernels.{backend}"), FILES[stem])
+    cases = cases_on(backend)
     every = list(mutants(module))
     if sample is not None and sample < len(every):
         every = random.Random(seed).sample(every, sample)
@@ -322,7 +316,7 @@ def main():
     parser.add_argument("--record", action="store_true", help="keep the figures in mutation_results.json")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    names = options.file or [f"{backend}/{stem}.py" for backend in ("reference", "cpu") for stem in FILES]
+    names = options.file or [f"{backend}/{stem}.py" for backend in ("reference", "cpu") for stem in STEMS]
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in names:
         caught, survived, equivalent = examine(name, options.sample, options.seed)
