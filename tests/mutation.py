@@ -75,6 +75,8 @@ def variants(node, names):
             yield changed(node, op=ast.Or() if isinstance(op, ast.And) else ast.And())
         case ast.UnaryOp(op=ast.USub() | ast.Not()):
             yield node.operand
+        case ast.If(test=test) | ast.IfExp(test=test) if not isinstance(test, (ast.Compare, ast.BoolOp, ast.UnaryOp)):
+            yield changed(node, test=ast.UnaryOp(ast.Not(), test))
         case ast.Constant(value=bool(value)):
             yield changed(node, value=not value)
         case ast.Constant(value=int(value) | float(value)):
@@ -292,6 +294,8 @@ def examine(name, sample=None, seed=0, show=print):
     backend, _, stem = name.removesuffix(".py").partition("/")
     module = importlib.import_module(f"minicae.kernels.{backend}.{stem}")
     cases = cases_on(backend)
+    unchanged = ast.parse(pathlib.Path(module.__file__).read_text())
+    assert not cases.fail(module.__file__, (0,), module, unchanged), f"{name} fails as it is"
     every = list(mutants(module))
     if sample is not None and sample < len(every):
         every = random.Random(seed).sample(every, sample)
