@@ -16,7 +16,7 @@ NAMES = ("reference", "cpu")
 def backend(name: str) -> ModuleType:
     """The module of kernels called `name`, imported at its first use.
 
-    Raises BackendError where there is no such backend, or where what it needs is not installed.
+    Raises BackendError where there is no such backend, or where what it needs is not installed or not well set.
     """
     if not isinstance(name, str) or name not in NAMES:
         raise BackendError(f"there is no backend {name!r}: choose one of {', '.join(map(repr, NAMES))}")
@@ -27,9 +27,9 @@ def backend(name: str) -> ModuleType:
 def _module(name):
     try:
         return importlib.import_module(f"minicae.kernels.{name}")
-    except ImportError as error:
-        remedy = "backend='reference' needs NumPy only"
-        raise BackendError(f"backend {name!r} cannot be imported: {error}; {remedy}") from error
+    except (ImportError, ValueError, RuntimeError) as error:  # Numba refuses settings of its own, such as 0 threads
+        reason, remedy = " ".join(str(error).split()), "backend='reference' needs NumPy only"
+        raise BackendError(f"backend {name!r} cannot be imported: {reason}; {remedy}") from None
 
 
 def available() -> list[str]:

@@ -111,6 +111,7 @@ class Layer(Configurable):
     def saved(self) -> Memory:
         """Memory of the running thread."""
         memory = self.__dict__.get("_memory")
+        # Two threads may find none at once: setdefault lets one of them win, and gives both the same.
         return self.__dict__.setdefault("_memory", Memory()) if memory is None else memory
 
     def parameter(self, name: str, shape: tuple, initializer: str, fans: tuple = (1, 1)) -> None:

@@ -3,6 +3,7 @@
 Each test runs small programs with a folder of their own for the compiled kernels.
 """
 
+import concurrent.futures
 import os
 import pathlib
 import pty
@@ -131,3 +132,49 @@ def test_warmup_compiles_every_version_once(run):
     said, complaint = run(WARMUP, "--dtype", "both")
     assert "all were compiled already; kept in " in said and complaint == ""
     assert run() == (RIGHT, "")
+
+
+def test_two_processes_fill_one_folder(run, tmp_path):
+    """Both start with nothing, and neither disturbs the other nor what it leaves."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        both = [job.result() for job in [pool.submit(run) for _ in range(2)]]
+    assert [said for said, _ in both] == [RIGHT] * 2
+    assert not any("damaged" in complaint or "not cached" in complaint for _, complaint in both)
+    assert run() == (RIGHT, "")
+
+
+FULL = """
+import resource, signal
+from minicae.kernels import cpu  # before the limit: importing writes files too
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+"""
+
+
+def test_a_disk_that_takes_no_more_is_a_warning(run, tmp_path):
+    said, complaint = run(FULL + PROGRAM)
+    assert said == RIGHT and "compiled kernel not cached (OSError: [Errno 27] File too large" in complaint
+    said, complaint = run()
+    assert said == RIGHT and "damaged" not in complaint
+    assert run() == (RIGHT, "")
+
+
+@pytest.mark.parametrize("value", ["file", "file/folder"])
+def test_a_folder_that_cannot_be_made(run, tmp_path, value):
+    (tmp_path / "file").write_bytes(b"")
+    for _ in range(2):
+        assert run(NUMBA_CACHE_DIR=str(tmp_path / value))[0] == RIGHT
+
+
+@pytest.mark.parametrize("name, value", [("THREADING_LAYER", "none"), ("NUM_THREADS", "0")])
+def test_settings_with_which_numba_does_not_start_are_one_line(run, name, value):
+    program = """
+import minicae as mc
+try:
+    mc.Sequential([mc.layers.Dense(2)], 2)
+except mc.errors.BackendError as error:
+    print(error, error.__cause__, error.__suppress_context__)
+"""
+    said, complaint = run(program, **{f"NUMBA_{name}": value})
+    assert said.startswith("backend 'cpu' cannot be imported: ") and complaint == ""
+    assert said.endswith("; backend='reference' needs NumPy only None True\n") and said.count("\n") == 1

@@ -39,6 +39,21 @@ def test_losses_and_their_gradients(backend, loss, shape, dtype):
 
 
 @both_dtypes
+@each_loss
+@pytest.mark.parametrize("size", [4095, 4096, 4097, 8192])
+def test_gradients_of_as_many_numbers_as_are_done_at_a_time(backend, loss, size, dtype):
+    """Whole runs, and one more or less: as if each half had been done by itself, and nothing beyond the end."""
+    rng = np.random.default_rng(0)
+    y, target = cast(dtype, rng.uniform(0.05, 0.95, (1, size)), rng.uniform(0, 1, (1, size)))
+    dy, halves = np.full((1, size + 100), 5, dtype), blank((1, size), dtype)
+    kernel = getattr(backend, f"{loss}_backward")
+    kernel(y, target, dy[:, :size], 0.3)
+    for half in (slice(0, size // 2), slice(size // 2, size)):
+        kernel(y[:, half], target[:, half], halves[:, half], 0.3)
+    assert np.array_equal(dy[:, :size], halves) and (dy[:, size:] == 5).all()
+
+
+@both_dtypes
 @pytest.mark.parametrize(
     "loss, y, target, want",
     [
@@ -219,6 +234,29 @@ def test_kl_sparsity_by_hand(backend, dtype):
     assert 14 < backend.kl_sparsity_forward(dead_and_saturated, mean, 0.5) < 15
     assert 0 < mean[0] < 1e-6
     assert 1 - 1e-6 < mean[1] < 1
+
+
+@both_dtypes
+def test_units_whose_mean_was_clipped_are_told_nothing(backend, dtype):
+    """Dead and saturated ones, on either side of the limits and at them; the others pull the harder the nearer they are."""
+    low, high = dtype(1e-7), dtype(1 - 1e-7)
+    means = [low / 2, low, np.nextafter(low, dtype(1)), dtype(0.5), np.nextafter(high, dtype(0)), high]
+    dz = blank((4, 6), dtype)
+    backend.kl_sparsity_backward(np.array(means, dtype), dz, 0.25, 1.0)
+    assert (dz[:, [0, 1, 5]] == 0).all()
+    assert (dz[:, 2] < -1e5).all() and (dz[:, 3] == 0.25).all() and (dz[:, 4] > 1e5).all()
+
+
+@both_dtypes
+@pytest.mark.parametrize("activation, slope, bend", [("relu", 0, 0), ("leaky_relu", 0.75, 0), ("elu", 0.75, 1)])
+def test_contractive_at_the_kink_is_that_of_the_left(backend, activation, slope, bend, dtype):
+    y, w = np.zeros((2, 1), dtype), np.array([[2], [1]], dtype)
+    got, dy, dw = blank((2,), np.float64), blank((2, 1), dtype), blank((2, 1), dtype)
+    backend.contractive_forward(y, w, got, activation, 0.75)
+    backend.contractive_backward(y, w, dy, dw, 0.5, activation, 0.75)
+    assert got.tolist() == [5 * slope**2] * 2
+    assert dy.ravel().tolist() == [5 * slope * bend] * 2
+    assert dw.ravel().tolist() == [4 * slope**2, 2 * slope**2]
 
 
 @both_dtypes

@@ -194,6 +194,30 @@ def test_auto_counts_multiplications(size, channels, wanted):
     assert mc.Sequential([L.Conv2D(F, 3)], (*size, C), backend="reference").layers[0].chosen == "im2col"
 
 
+@pytest.mark.parametrize(
+    "changed, chosen",
+    [
+        ({}, NAMES[4]),
+        ({"padding": (2, 0, 0, 2)}, NAMES[4]),
+        ({"padding": (3, 0, 0, 0)}, "im2col"),
+        ({"padding": (0, 0, 0, 3)}, "im2col"),
+        ({"x": (8, 4, 5), "padding": (0, 0, 2, 2)}, NAMES[2]),  # 6 x 6 pixels: as many multiplications as by fours
+        ({"w": (3, 2, 5, 6)}, "im2col"),
+        ({"w": (1, 3, 5, 6)}, "im2col"),
+        ({"strides": (2, 1)}, "im2col"),
+        ({"strides": (2, 2)}, "im2col"),
+        ({"dilation": (1, 2)}, "im2col"),
+        ({"strides": (2, 2), "dilation": (2, 2)}, "im2col"),
+        ({"dtype": np.dtype("float64")}, "im2col"),
+        ({"wanted": "im2col"}, "im2col"),
+    ],
+)
+def test_the_algorithm_that_was_asked_for_where_it_fits(backend, changed, chosen):
+    usual = {"x": (20, 21, 5), "w": (3, 3, 5, 6), "strides": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1)}
+    usual |= {"dtype": np.dtype("float32"), "wanted": "winograd"}
+    assert backend.conv2d_algorithm(*(usual | changed).values()) == chosen
+
+
 @pytest.mark.parametrize("layer", [L.Conv2D, L.Conv2DTranspose])
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
 def test_winograd_is_done_where_it_is_wanted(layer, backend):

@@ -224,8 +224,8 @@ def test_a_crafted_file_that_does_not_lie_is_read(tmp_path):
     assert mc.load(crafted(tmp_path, lambda header, tensors: None)).epochs == 0
 
 
-def rezipped(path, change):
-    """The file at `path`, its description or members changed, and all else in order."""
+def rezipped(path, change, sealed=True):
+    """The file at `path`, its description or members changed, and all else in order; unsealed as in version 1."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     header = json.loads(members[checkpoint.HEADER])
@@ -235,7 +235,25 @@ def rezipped(path, change):
         archive.comment = hashlib.sha256(text).hexdigest().encode()
         for name, content in members.items():
             archive.writestr(name, content)
+    if sealed:
+        with open(path, "r+b") as file:
+            checkpoint.seal(file)
     return path
+
+
+def versioned(version):
+    return lambda header, members: header.update(version=version)
+
+
+def test_files_of_the_first_version_are_read(tmp_path):
+    model = everything()
+    assert bits(mc.load(rezipped(model.save(tmp_path / "old"), versioned(1), sealed=False))) == bits(model)
+
+
+@pytest.mark.parametrize("version, sealed", [(0, True), (1, True), (3, True), ("2", True), (None, True), (2, False)])
+def test_files_of_other_versions_are_not(tmp_path, version, sealed):
+    with pytest.raises(CheckpointError, match="versions 1 to 2 are read here"):
+        mc.load(rezipped(everything().save(tmp_path / "new"), versioned(version), sealed))
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ def test_dead_units_are_told_of_once():
     ) as seen:
         fit(2)
     assert len(seen) == 1 and seen[0].filename == __file__
-.* 64 images up to epoch 7"):
+    with pytest.warns(UserWarning, match="dead units: 4 of 4 .* 64 images up to epoch 7"):
         fit(4)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

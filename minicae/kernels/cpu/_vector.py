@@ -138,19 +138,25 @@ def _largest(typing_context, x, x_at, x_row, rows, columns, count, y, y_at, winn
 
 if numba.config.DISABLE_JIT:
 
+    def _run(array, start, count):
+        """Where a run lies. Compiled code would go beyond the ends of the array without a word, and a slice stops there."""
+        if count and not 0 <= start <= start + count <= array.size:
+            raise IndexError(f"a run of {count} numbers from {start} on, in an array of {array.size}")
+        return slice(start, start + count)
+
     def copy(source, source_at, target, target_at, count):
         """target[target_at:][:count] = source[source_at:][:count]."""
-        target[target_at : target_at + count] = source[source_at : source_at + count]
+        target[_run(target, target_at, count)] = source[_run(source, source_at, count)]
 
     def clear(target, target_at, count):
         """target[target_at:][:count] = 0."""
-        target[target_at : target_at + count] = 0
+        target[_run(target, target_at, count)] = 0
 
     def weighted_sum(x, x_at, x_row, weights, weights_at, rows, count, y, y_at):
         """As the compiled `weighted_sum`, run by run."""
-        y[y_at : y_at + count] = 0
+        clear(y, y_at, count)
         for r in range(rows):
-            y[y_at : y_at + count] += weights[weights_at + r] * x[x_at + r * x_row :][:count]
+            y[_run(y, y_at, count)] += weights[weights_at + r] * x[_run(x, x_at + r * x_row, count)]
 
     def largest(x, x_at, x_row, rows, columns, count, y, y_at, winner, winner_at, place, place_row):
         """As the compiled `largest`, number by number."""
