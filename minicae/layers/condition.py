@@ -68,14 +68,16 @@ class SplitLabels(Layer):
 class AppendLabels(Layer):
     """(N, ..., C) to (N, ..., C + classes): the label of each sample, one-hot, as more columns or as constant maps.
 
-    A label that is none of 0..classes - 1 gives zeros. The labels are those of the SplitLabels in front.
+    A label that is none of 0..classes - 1 gives zeros. The labels are those of the last pass through the SplitLabels in
+    front. So it belongs in the encoder of an `Autoencoder`: in front, where the encoder is to know them, and last, where the
+    decoder is. In the decoder it is refused: `decode` runs no SplitLabels, and would take the labels of an earlier pass.
 
     Parameters
     ----------
     classes : number of classes
 
-    Raises SettingError where no SplitLabels stands in front in the same model, ShapeError where it is run on other samples
-    than that one was.
+    Raises SettingError where no SplitLabels stands in front in the same model, and in a decoder; ShapeError where it is run
+    on other samples than that one was.
     """
 
     def __init__(self, classes):

@@ -141,13 +141,13 @@ class Sequential(Chain):
         good step in place, when the loss or a gradient is no longer finite.
         """
         trainer, given = self._compiled(), callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-        callbacks = [*self._watchers(), *given]
+        callbacks = [*self._watchers(x), *given]
         return trainer.fit(
             x, y, epochs, batch_size, validation_data, validation_split, shuffle, callbacks, verbose, allow_nonfinite
         )
 
-    def _watchers(self) -> list:
-        """Callbacks that every `fit` of this kind of model has."""
+    def _watchers(self, x) -> list:
+        """Callbacks that every `fit` of this kind of model, to x, has."""
         return []
 
     def train_on_batch(self, x, y=None) -> float:

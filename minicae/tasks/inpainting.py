@@ -77,7 +77,8 @@ def inpaint(model, x, mask, iterations=4, fill=0.0) -> np.ndarray:
     model : with reconstruct; best trained with `OcclusionNoise` or `MaskingNoise` first
     x : (N, *input_shape); anything, NaN too, under the mask
     mask : booleans, True where a number is missing; x.shape, or what broadcasts to it, such as (H, W, 1)
-    iterations : reconstructions, at least 1; one or two for a model trained with holes, several for one trained without
+    iterations : reconstructions, at least 1; one or two for a model trained with holes. For one trained without, more may
+        help or harm, as the data are: `inpainting_report` compares
     fill : number or array (*input_shape) that stands for what is missing at first: what the noise in training sets, or the
         mean sample for a model trained without
 
