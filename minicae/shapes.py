@@ -42,6 +42,7 @@ def number(value, name: str, low=-math.inf, high=math.inf, without=()) -> float:
 
 def sizes(value, name: str) -> tuple[int, ...]:
     """`value` as a tuple of whole numbers above 0: one number stands for a tuple of one."""
+    value = value.tolist() if hasattr(value, "tolist") else value
     if not isinstance(value, (tuple, list)):
         value = (value,)
     if not value:

@@ -9,7 +9,7 @@ Source: Sohn, Lee and Yan, "Learning Structured Output Representation using Deep
 
 import numpy as np
 
-from minicae import ops, shapes
+from minicae import conversion, ops, shapes
 from minicae.errors import DataError, SettingError, ShapeError
 from minicae.layers.base import Layer
 
@@ -24,7 +24,7 @@ def conditioned(x, labels) -> np.ndarray:
 
     Raises ShapeError where there is not one label a sample, DataError where one is no whole number.
     """
-    x, labels = ops.admit(x), np.asarray(labels)
+    x, labels = ops.admit(x), conversion.array(labels, "labels")
     if x.ndim < 2 or labels.shape != x.shape[:1]:
         raise ShapeError(f"labels must be one number a sample of x, got {labels.shape}", x=x)
     if labels.dtype.kind not in "iufb" or (labels != np.rint(labels)).any() or labels.min(initial=0) < -1:

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from minicae import shapes
+from minicae import conversion, shapes
 from minicae.errors import DataError, SettingError, ShapeError
 from minicae.layers.condition import AppendLabels, SplitLabels, one_hot
 from minicae.layers.sampling import GaussianSampling
@@ -92,7 +92,7 @@ class Autoencoder(Sequential):
 
     def reconstruction_error(self, x, per="sample", batch_size=256) -> np.ndarray:
         """Squared error: its mean over each sample (N,), or of each pixel (N, *input_shape): per="pixel"."""
-        if per not in ("sample", "pixel"):
+        if not isinstance(per, str) or per not in ("sample", "pixel"):
             raise SettingError(f"per must be 'sample' or 'pixel', got {per!r}")
         error = np.square(self.reconstruct(x, batch_size) - self.without_labels(np.asarray(x, self.dtype)))
         return error if per == "pixel" else error.mean(tuple(range(1, error.ndim)))
@@ -108,8 +108,12 @@ class Autoencoder(Sequential):
             if label is not None:
                 raise SettingError("label is for conditional models: this one has no AppendLabels behind its code")
             return self.decode(rng.standard_normal((n, *self.encoder.output_shape), self.dtype))
-        labels = np.asarray(-1 if label is None else label)
-        if labels.shape not in ((), (n,)) or not np.isin(labels, np.arange(append.classes)).all():
+        labels = conversion.array(-1 if label is None else label, "label")
+        if (
+            labels.shape not in ((), (n,))
+            or labels.dtype.kind not in "iufb"
+            or not np.isin(labels, np.arange(append.classes)).all()
+        ):
             raise SettingError(f"label must be a class from 0 to {append.classes - 1}, or {n} of them, got {label!r}")
         codes = np.empty((n, *append.output_shape), self.dtype)
         codes[..., : -append.classes] = rng.standard_normal((n, *append.input_shape), self.dtype)
@@ -167,6 +171,11 @@ class Autoencoder(Sequential):
     def without_labels(self, x) -> np.ndarray:
         """What the decoder is to make of x (N, *input_shape): x itself, or x without its labels if the model takes them."""
         return x if self._find(SplitLabels) is None else x[..., :-1]
+
+    def code_without_labels(self, z) -> np.ndarray:
+        """Codes z (N, *code_shape) without the one-hot labels that a conditional model has behind them; others as they are."""
+        append = self._appended()
+        return z if append is None else z[..., : -append.classes]
 
     def _watchers(self, x):
         return [_Collapse(x)] if self._find(GaussianSampling) else []

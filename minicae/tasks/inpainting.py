@@ -6,7 +6,7 @@ A mask is an array of booleans, True where a pixel is missing. It has the shape 
 
 import numpy as np
 
-from minicae import ops, shapes
+from minicae import conversion, ops, shapes
 from minicae.errors import DataError, SettingError, ShapeError
 from minicae.tasks import _arrays
 from minicae.tasks.report import Report
@@ -49,7 +49,9 @@ def square_mask(shape, size, place="centre", seed=0) -> np.ndarray:
 def random_mask(shape, share=0.5, seed=0) -> np.ndarray:
     """Each pixel missing with probability `share`: booleans (N, H, W, 1) for images (N, H, W, C), (N, C) for vectors."""
     share = shapes.number(share, "share", 0, 1)
-    shape = shapes.sizes(tuple(shape), "shape")
+    shape = shapes.sizes(shape, "shape")
+    if len(shape) < 2:
+        raise ShapeError(f"the shape of samples (N, ...) is wanted, got {shape}")
     rng = np.random.default_rng(shapes.integer(seed, "seed", 0))
     return rng.random((*shape[:3], 1) if len(shape) == 4 else shape) < share
 
@@ -57,7 +59,7 @@ def random_mask(shape, share=0.5, seed=0) -> np.ndarray:
 def half_mask(shape, side="right") -> np.ndarray:
     """The "left", "right", "top" or "bottom" half missing: (N, H, W, 1) booleans. The middle of an odd side stays."""
     N, H, W = _image_shape(shape)
-    if side not in SIDES:
+    if not isinstance(side, str) or side not in SIDES:
         raise SettingError(f"side must be one of {', '.join(map(repr, SIDES))}, got {side!r}")
     mask = np.zeros((N, H, W, 1), bool)
     part = {"left": np.s_[:, :, : W // 2], "right": np.s_[:, :, W - W // 2 :]}
@@ -136,7 +138,7 @@ def _filled(x, mask, fill):
 
 def _fitting(mask, x):
     """The mask, checked, in the shape of x."""
-    mask = np.asarray(mask)
+    mask = conversion.array(mask, "mask")
     if mask.dtype != bool:
         raise DataError(f"mask has dtype {mask.dtype}: booleans are wanted, True where a pixel is missing")
     if x.ndim == 4 and mask.shape in (x.shape[1:3], x.shape[:3]):
@@ -148,7 +150,7 @@ def _fitting(mask, x):
 
 
 def _image_shape(shape):
-    shape = shapes.sizes(tuple(shape), "shape")
+    shape = shapes.sizes(shape, "shape")
     if len(shape) not in (3, 4):
         raise ShapeError(f"the shape of images (N, H, W, C) is wanted, got {shape}")
     return shape[:3]

@@ -61,7 +61,7 @@ class PCA:
 
     def reconstruction_error(self, x, per="sample") -> np.ndarray:
         """As `Autoencoder.reconstruction_error`."""
-        if per not in ("sample", "pixel"):
+        if not isinstance(per, str) or per not in ("sample", "pixel"):
             raise SettingError(f"per must be 'sample' or 'pixel', got {per!r}")
         error = np.square(self.reconstruct(x) - x)
         return error if per == "pixel" else error.reshape(len(error), -1).mean(1)

@@ -6,7 +6,7 @@ any scale. Biases are not penalised.
 
 import numpy as np
 
-from minicae import shapes
+from minicae import conversion, shapes
 from minicae.errors import DataError, ShapeError
 from minicae.tasks import _arrays
 
@@ -41,9 +41,9 @@ class LinearProbe(_Linear):
         return _softmax(self.scores(codes))
 
     def accuracy(self, codes, labels) -> float:
-        """Share of codes whose class is predicted."""
+        """Share of codes whose class is predicted; DataError for labels that are all of classes not fitted to."""
         predicted = self.predict(codes)
-        return float(np.mean(predicted == _arrays.labels(labels, len(predicted))))
+        return float(np.mean(predicted == _arrays.labels(labels, len(predicted), known=self.classes)))
 
 
 def linear_probe(codes, labels, penalty=1e-3) -> LinearProbe:
@@ -132,7 +132,7 @@ def ridge(codes, targets, penalty=1e-3) -> Ridge:
 
 
 def _targets(targets, count):
-    targets = np.asarray(targets)
+    targets = conversion.array(targets, "targets")
     if targets.dtype.kind not in "biuf" or targets.ndim not in (1, 2) or len(targets) != count:
         raise ShapeError(f"targets must be numbers ({count},) or ({count}, T), got {targets.dtype} {targets.shape}")
     if not np.isfinite(targets).all():
