@@ -7,7 +7,7 @@ scores of a detector (`roc_auc`, `average_precision`) and of a clustering (`adju
 import numpy as np
 
 from minicae import conversion, shapes
-from minicae.errors import DataError, SettingError, ShapeError
+from minicae.errors import DataError, SettingError, ShapeError, shown
 
 NUMBERS = "fiub"  # kinds of dtypes
 
@@ -158,7 +158,9 @@ def get(metric):
         return metric, NAMES[metric]
     if callable(metric):
         return getattr(metric, "__name__", type(metric).__name__), metric
-    raise SettingError(f"there is no metric {metric!r}: give one of {', '.join(NAMES)} or a function of (y, target)")
+    raise SettingError(
+        f"there is no metric {shown(metric)}: give one of {', '.join(NAMES)} or a function of (y, target)"
+    )
 
 
 def get_all(metrics):

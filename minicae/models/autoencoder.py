@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from minicae import conversion, shapes
-from minicae.errors import DataError, SettingError, ShapeError
+from minicae.errors import DataError, SettingError, ShapeError, shown
 from minicae.layers.condition import AppendLabels, SplitLabels, one_hot
 from minicae.layers.sampling import GaussianSampling
 from minicae.models import likelihood
@@ -93,7 +93,7 @@ class Autoencoder(Sequential):
     def reconstruction_error(self, x, per="sample", batch_size=256) -> np.ndarray:
         """Squared error: its mean over each sample (N,), or of each pixel (N, *input_shape): per="pixel"."""
         if not isinstance(per, str) or per not in ("sample", "pixel"):
-            raise SettingError(f"per must be 'sample' or 'pixel', got {per!r}")
+            raise SettingError(f"per must be 'sample' or 'pixel', got {shown(per)}")
         error = np.square(self.reconstruct(x, batch_size) - self.without_labels(np.asarray(x, self.dtype)))
         return error if per == "pixel" else error.mean(tuple(range(1, error.ndim)))
 

@@ -70,5 +70,5 @@ def unlabelled(model, x) -> np.ndarray:
 def needs(model, *verbs):
     """SettingError where the model lacks one of the methods."""
     for verb in verbs:
-        if not callable(getattr(model, verb, None)):
+        if isinstance(model, (str, bytes)) or not callable(getattr(model, verb, None)):  # text has an encode of its own
             raise SettingError(f"the model must have {verb}(): give an Autoencoder, got {type(model).__name__}")

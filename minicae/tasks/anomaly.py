@@ -3,7 +3,7 @@
 import numpy as np
 
 from minicae import conversion, metrics, shapes
-from minicae.errors import SettingError
+from minicae.errors import SettingError, shown
 from minicae.tasks import _arrays
 from minicae.tasks.features import features
 from minicae.tasks.pca import PCA
@@ -31,7 +31,7 @@ class AnomalyDetector:
     def __init__(self, model, threshold="quantile", quantile=0.95, k=3):
         _arrays.needs(model, "reconstruction_error")
         if not isinstance(threshold, str) or threshold not in RULES:
-            raise SettingError(f"threshold must be 'quantile' or 'sigma', got {threshold!r}")
+            raise SettingError(f"threshold must be 'quantile' or 'sigma', got {shown(threshold)}")
         self.model, self.threshold = model, threshold
         self.quantile = shapes.number(quantile, "quantile", 0, 1, without=(0, 1))
         self.k = shapes.number(k, "k", 0)

@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 
 from minicae import conversion, ops, shapes
-from minicae.errors import DataError, SettingError, ShapeError
+from minicae.errors import DataError, SettingError, ShapeError, shown
 from minicae.tasks import _arrays
 from minicae.tasks.features import features
 from minicae.tasks.neighbours import nearest
@@ -34,7 +34,7 @@ def interpolate(model, a, b, steps=8, kind="linear") -> np.ndarray:
     _arrays.needs(model, "encode", "decode")
     steps = shapes.integer(steps, "steps", 2)
     if not isinstance(kind, str) or kind not in ("linear", "spherical"):
-        raise SettingError(f"kind must be 'linear' or 'spherical', got {kind!r}")
+        raise SettingError(f"kind must be 'linear' or 'spherical', got {shown(kind)}")
     a, b = ops.admit(a, name="a"), ops.admit(b, name="b")
     if a.shape != b.shape:
         raise ShapeError(f"a and b must have one shape, got {a.shape} and {b.shape}")
@@ -94,6 +94,7 @@ def conditional_samples(model, labels, seed=0) -> np.ndarray:
     _arrays.needs(model, "sample")
     if "label" not in inspect.signature(model.sample).parameters:
         raise SettingError(f"{type(model).__name__} takes no labels: conditional samples need a conditional model")
+    seed = shapes.integer(seed, "seed", 0)
     labels = np.atleast_1d(conversion.array(labels, "labels"))
     return model.sample(len(labels), seed=seed, label=_arrays.labels(labels, labels.size))
 

@@ -7,7 +7,7 @@ A mask is an array of booleans, True where a pixel is missing. It has the shape 
 import numpy as np
 
 from minicae import conversion, ops, shapes
-from minicae.errors import DataError, SettingError, ShapeError
+from minicae.errors import DataError, SettingError, ShapeError, shown
 from minicae.tasks import _arrays
 from minicae.tasks.report import Report
 
@@ -34,7 +34,7 @@ def square_mask(shape, size, place="centre", seed=0) -> np.ndarray:
         corners = rng.integers(0, np.add(room, 1), (N, 2))
     elif isinstance(place, str):
         if place != "centre":
-            raise SettingError(f"place must be 'centre', 'random' or (row, column), got {place!r}")
+            raise SettingError(f"place must be 'centre', 'random' or (row, column), got {shown(place)}")
         corners = np.tile(np.floor_divide(room, 2), (N, 1))
     else:
         place = shapes.pair(place, "place", 0)
@@ -60,7 +60,7 @@ def half_mask(shape, side="right") -> np.ndarray:
     """The "left", "right", "top" or "bottom" half missing: (N, H, W, 1) booleans. The middle of an odd side stays."""
     N, H, W = _image_shape(shape)
     if not isinstance(side, str) or side not in SIDES:
-        raise SettingError(f"side must be one of {', '.join(map(repr, SIDES))}, got {side!r}")
+        raise SettingError(f"side must be one of {', '.join(map(repr, SIDES))}, got {shown(side)}")
     mask = np.zeros((N, H, W, 1), bool)
     part = {"left": np.s_[:, :, : W // 2], "right": np.s_[:, :, W - W // 2 :]}
     part |= {"top": np.s_[:, : H // 2], "bottom": np.s_[:, H - H // 2 :]}

@@ -19,7 +19,19 @@ MASK[:, 3:5] = True
 FLAGS = LABELS == 1
 JUNK = [
     *(None, object(), "x", b"x", True, 3, -1, 0.5, 1 + 2j, np.nan, np.inf, {}, {"a": 1}, {1, 2}, len, int),
-    *([], [[]], ["a"], [None], [[1], [1, 2]], [[[1.0], [2.0]], [[1.0]]], [1j], [object()], ["a", 1], [[["a"]]], (1, 2, 3)),
+    *(
+        [],
+        [[]],
+        ["a"],
+        [None],
+        [[1], [1, 2]],
+        [[[1.0], [2.0]], [[1.0]]],
+        [1j],
+        [object()],
+        ["a", 1],
+        [[["a"]]],
+        (1, 2, 3),
+    ),
     *(range(3), iter([1, 2]), np.array(3), np.zeros(0), np.zeros((0, 3)), np.zeros((3, 0)), np.zeros((12, 0, 12, 1))),
     *(np.zeros((2, 3), complex), np.array(["a", "b"]), np.array([b"a"] * 12), np.array([None] * 12), np.arange(12)),
     *(np.ma.masked_array([1.0, 2.0], [True, False]), np.full((12, 3), np.nan), np.array(["2020"], "M8[Y]"), np.eye(3)),
@@ -80,7 +92,10 @@ CALLS = [  # (function, arguments with which it works)
     (tasks.generation_report, {"model": MODEL, "x_train": IMAGES, "x_test": OTHER, "seed": 0}),
     (tasks.half_mask, {"shape": IMAGES.shape, "side": "top"}),
     (tasks.inpaint, {"model": MODEL, "x": IMAGES, "mask": MASK, "iterations": 1, "fill": 0.0}),
-    (tasks.inpainting_report, {"model": MODEL, "x": IMAGES, "mask": MASK, "mean": IMAGES[0], "iterations": 1, "fill": 0}),
+    (
+        tasks.inpainting_report,
+        {"model": MODEL, "x": IMAGES, "mask": MASK, "mean": IMAGES[0], "iterations": 1, "fill": 0},
+    ),
     (tasks.interpolate, {"model": MODEL, "a": IMAGES, "b": OTHER, "steps": 2, "kind": "linear"}),
     (tasks.kmeans, {"codes": CODES, "clusters": 2, "seed": 0, "restarts": 1, "iterations": 3}),
     (tasks.knn_accuracy, {"z_train": CODES, "y_train": LABELS, "z_test": CODES, "y_test": LABELS, "k": 2}),
