@@ -246,22 +246,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _AutoencoderEstimator):
         verbose=0,
         backend="cpu",
     ):
-        super().__init__(
-            n_components=n_components,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            epochs=epochs,
-            batch_size=batch_size,
-            image_shape=image_shape,
-            noise=noise,
-            l1=l1,
-            random_state=random_state,
-            verbose=verbose,
-            backend=backend,
-        )
+        network = n_components, hidden_layer_sizes, activation, loss, optimizer, learning_rate
+        super().__init__(*network, epochs, batch_size, image_shape, noise, l1, random_state, verbose, backend)
         self.contamination = contamination
 
     def fit(self, X, y=None):
