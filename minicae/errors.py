@@ -21,6 +21,12 @@ def describe(name: str, shape: tuple) -> str:
     return f"{name} ({', '.join(f'{letter}={size}' for letter, size in zip(letters, shape))})"
 
 
+def shown(value) -> str:
+    """The `repr` of what was got, on one line, and shortened where it is long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 class MinicaeError(Exception):
     """What went wrong, and below it, once known, the layer in which it went wrong."""
 

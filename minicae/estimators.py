@@ -101,7 +101,7 @@ class _AutoencoderEstimator(BaseEstimator):
     def _dense(self, shape, output):
         """Layers in front of the code and behind it, for columns."""
         hidden = self.hidden_layer_sizes
-        linear = isinstance(hidden, (tuple, list)) and not hidden
+        linear = isinstance(hidden, (tuple, list, np.ndarray)) and not np.size(hidden)
         hidden = () if linear else shapes.sizes(hidden, "hidden_layer_sizes")
         encoder = [L.Dense(units, self.activation) for units in hidden]
         return encoder, [*(L.Dense(units, self.activation) for units in hidden[::-1]), L.Dense(*shape, output)]
@@ -160,7 +160,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     epochs : passes over the samples
     batch_size : samples of one update
     image_shape : None takes samples as columns; (H, W, C), pixels and channels, takes them as images: rows of H * W * C
-        columns or arrays (N, H, W, C)
+        columns or arrays (N, H, W, C), or (N, H, W) where C is 1
     noise : standard deviation of noise added to the inputs in training, in units of X
     l1 : weight of the mean, over samples, of the sum of |code|
     random_state : int, RandomState or None: of the initial weights, the order of the samples and the noise
@@ -246,22 +246,8 @@ class AutoencoderOutlierDetector(OutlierMixin, _AutoencoderEstimator):
         verbose=0,
         backend="cpu",
     ):
-        super().__init__(
-            n_components=n_components,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            epochs=epochs,
-            batch_size=batch_size,
-            image_shape=image_shape,
-            noise=noise,
-            l1=l1,
-            random_state=random_state,
-            verbose=verbose,
-            backend=backend,
-        )
+        network = n_components, hidden_layer_sizes, activation, loss, optimizer, learning_rate
+        super().__init__(*network, epochs, batch_size, image_shape, noise, l1, random_state, verbose, backend)
         self.contamination = contamination
 
     def fit(self, X, y=None):
@@ -285,9 +271,23 @@ class AutoencoderOutlierDetector(OutlierMixin, _AutoencoderEstimator):
 
 
 def _as_rows(X, shape):
-    """Images (N, *shape) as rows of columns; everything else as it is."""
-    images = shape is not None and len(shape) == 3 and getattr(X, "shape", ())[1:] == tuple(shape)
-    return X.reshape(len(X), shapes.count(shape)) if images else X
+    """Images (N, *shape), or (N, H, W) where C is 1, as rows of columns; tables and what is none as they are.
+
+    ShapeError for other arrays of more than two axes.
+    """
+    if isinstance(X, (list, tuple)):
+        try:
+            X = np.asarray(X) if np.ndim(X) > 2 else X
+        except ValueError:  # ragged: scikit-learn says so
+            return X
+    given = np.shape(X) if isinstance(X, np.ndarray) else ()
+    if len(given) < 3:
+        return X
+    wanted = () if shape is None or len(shape) != 3 else tuple(shape)
+    if wanted and given[1:] in (wanted, wanted[:2] if wanted[2] == 1 else wanted):
+        return X.reshape(len(X), shapes.count(wanted))
+    known = f"image_shape is {wanted}" if wanted else "give image_shape=(H, W, C)"
+    raise ShapeError(f"X has the shape {given}: {known}; or give columns, X.reshape(len(X), -1)")
 
 
 def _named(name, named, what):

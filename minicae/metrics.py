@@ -6,8 +6,10 @@ scores of a detector (`roc_auc`, `average_precision`) and of a clustering (`adju
 
 import numpy as np
 
-from minicae import shapes
-from minicae.errors import DataError, SettingError, ShapeError
+from minicae import conversion, shapes
+from minicae.errors import DataError, SettingError, ShapeError, shown
+
+NUMBERS = "fiub"  # kinds of dtypes
 
 
 def mean_squared_error(y, target) -> np.ndarray:
@@ -22,9 +24,11 @@ def mean_absolute_error(y, target) -> np.ndarray:
 
 def _difference(y, target):
     """y - target in float64, for arrays of one shape: nothing is broadcast."""
-    y, target = np.asarray(y), np.asarray(target)
+    y, target = conversion.array(y, "y", NUMBERS), conversion.array(target, "target", NUMBERS)
     if y.shape != target.shape:
         raise ShapeError("y and target must have the same shape", y=y, target=target)
+    if not y.ndim or not y.size:
+        raise ShapeError(f"y and target must be (N, ...), not empty, got {y.shape}")
     return np.subtract(y, target, dtype=np.float64)
 
 
@@ -49,11 +53,11 @@ def ssim(y, target, window=11, sigma=1.5) -> np.ndarray:
 
     Raises ShapeError where y and target are no images of one shape, or smaller than the window.
     """
-    y, target = np.asarray(y, np.float64), np.asarray(target, np.float64)
+    y, target = (conversion.array(*one, NUMBERS).astype(np.float64) for one in ((y, "y"), (target, "target")))
     window, sigma = shapes.integer(window, "window"), shapes.number(sigma, "sigma", 0, without=(0,))
     if window % 2 == 0:
         raise SettingError(f"window must be odd, got {window}")
-    if y.shape != target.shape or y.ndim not in (3, 4) or min(y.shape[1:3]) < window:
+    if y.shape != target.shape or y.ndim not in (3, 4) or min(y.shape[1:3]) < window or not y.size:
         raise ShapeError(
             f"ssim: y and target must be images of one shape, at least {window}x{window} pixels", y=y, target=target
         )
@@ -107,7 +111,8 @@ def average_precision(positive, scores) -> float:
 
 
 def _detected(positive, scores):
-    positive, scores = np.asarray(positive), np.asarray(scores, np.float64)
+    positive, scores = conversion.array(positive, "labels"), conversion.array(scores, "scores", NUMBERS)
+    scores = scores.astype(np.float64)
     if positive.ndim != 1 or positive.shape != scores.shape:
         raise ShapeError(f"labels and scores must be (N,), got {positive.shape} and {scores.shape}")
     if positive.dtype.kind not in "biuf" or not np.isin(positive, (0, 1)).all():
@@ -125,10 +130,13 @@ def adjusted_rand_index(labels, clusters) -> float:
 
         (pairs together in both - expected) / (mean of pairs together in each - expected)
 
-    labels and clusters (N,), of any kind; their names do not matter. Raises ShapeError where they are not two vectors of
-    one length, DataError where they are empty. Source: Hubert and Arabie, "Comparing partitions" (1985).
+    labels and clusters (N,), numbers or text; their names do not matter. Raises ShapeError where they are not two vectors
+    of one length, DataError where they are empty or of another kind. Source: Hubert and Arabie, "Comparing partitions" (1985).
     """
-    labels, clusters = np.asarray(labels), np.asarray(clusters)
+    labels, clusters = (
+        conversion.array(*one, NUMBERS + "US", "numbers or text")
+        for one in ((labels, "labels"), (clusters, "clusters"))
+    )
     if labels.ndim != 1 or labels.shape != clusters.shape:
         raise ShapeError(f"labels and clusters must be (N,), got {labels.shape} and {clusters.shape}")
     if not len(labels):
@@ -150,7 +158,9 @@ def get(metric):
         return metric, NAMES[metric]
     if callable(metric):
         return getattr(metric, "__name__", type(metric).__name__), metric
-    raise SettingError(f"there is no metric {metric!r}: give one of {', '.join(NAMES)} or a function of (y, target)")
+    raise SettingError(
+        f"there is no metric {shown(metric)}: give one of {', '.join(NAMES)} or a function of (y, target)"
+    )
 
 
 def get_all(metrics):

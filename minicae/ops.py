@@ -8,7 +8,7 @@ that layers use too. An array that does not fit gets a ShapeError or a DataError
 
 import numpy as np
 
-from minicae import shapes
+from minicae import conversion, shapes
 from minicae.errors import TRANSPOSED, DataError, SettingError, ShapeError
 from minicae.kernels import backend as _backend
 
@@ -33,14 +33,7 @@ def admit(x, dtype=None, name: str = "x") -> np.ndarray:
     Integers, booleans and half floats are converted by value. uint8 is refused, because images of 0..255 need scaling,
     and so are complex, object, text, masked and sparse arrays: DataError.
     """
-    if isinstance(x, np.ma.MaskedArray):
-        raise DataError(f"{name} is a masked array: fill it first, for instance {name}.filled(0)")
-    if hasattr(x, "toarray"):
-        raise DataError(f"{name} is a sparse matrix: give {name}.toarray()")
-    try:
-        x = np.asarray(x)
-    except Exception as error:  # whatever the object's own conversion raises
-        raise DataError(f"{name} is no array: {error}") from None
+    x = conversion.array(x, name)
     if x.dtype == np.uint8:
         raise DataError(f"{name} is uint8, 0 to 255: give {name}.astype('float32') / 255")
     if x.dtype.kind not in "fiub":

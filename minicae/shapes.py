@@ -10,7 +10,7 @@ import numbers
 import operator
 from fractions import Fraction
 
-from minicae.errors import SettingError, ShapeError
+from minicae.errors import SettingError, ShapeError, shown
 
 
 def integer(value, name: str, least: int = 1) -> int:
@@ -20,9 +20,9 @@ def integer(value, name: str, least: int = 1) -> int:
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise SettingError(f"{name} must be a whole number, got {value!r}") from None
+        raise SettingError(f"{name} must be a whole number, got {shown(value)}") from None
     if number < least:
-        raise SettingError(f"{name} must be at least {least}, got {value!r}")
+        raise SettingError(f"{name} must be at least {least}, got {shown(value)}")
     return number
 
 
@@ -36,12 +36,13 @@ def number(value, name: str, low=-math.inf, high=math.inf, without=()) -> float:
         least = f" of at least {low:g}" if math.isfinite(low) else ""
         span = f" from {low:g} to {high:g}" if math.isfinite(high) else least
         excluded = f" ({' and '.join(f'{limit:g}' for limit in without)} excluded)" if without else ""
-        raise SettingError(f"{name} must be a finite number{span}{excluded}, got {value!r}")
+        raise SettingError(f"{name} must be a finite number{span}{excluded}, got {shown(value)}")
     return given
 
 
 def sizes(value, name: str) -> tuple[int, ...]:
     """`value` as a tuple of whole numbers above 0: one number stands for a tuple of one."""
+    value = value.tolist() if hasattr(value, "tolist") else value
     if not isinstance(value, (tuple, list)):
         value = (value,)
     if not value:
@@ -55,7 +56,7 @@ def pair(value, name: str, least: int = 1) -> tuple[int, int]:
     if not isinstance(value, (tuple, list)):
         value = (value, value)
     if len(value) != 2:
-        raise SettingError(f"{name} must be one number or a pair (height, width), got {value!r}")
+        raise SettingError(f"{name} must be one number or a pair (height, width), got {shown(value)}")
     return integer(value[0], name, least), integer(value[1], name, least)
 
 
@@ -69,7 +70,7 @@ def borders(value, name: str) -> tuple[int, int, int, int]:
     elif len(value) == 2:
         value = (value[0], value[0], value[1], value[1])
     if len(value) != 4:
-        raise SettingError(f"{name} must be one number, a pair or (top, bottom, left, right), got {value!r}")
+        raise SettingError(f"{name} must be one number, a pair or (top, bottom, left, right), got {shown(value)}")
     return tuple(integer(side, name, 0) for side in value)
 
 

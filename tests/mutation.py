@@ -41,11 +41,31 @@ TESTS = "dense elementary elementwise guard linear_kernels objectives optim pool
 SLOW = 0.3  # seconds that a case may take, uncompiled
 LONG = 5.0  # seconds that the cases of one mutant may take
 EXAMPLES = 25  # of each test that draws them
-SWAPS = ["H W", "OH OW", "KH KW", "PH PW", "C F", "sh sw", "dh dw", "top left", "i j", "p q", "h w", "x y", "m v", "u v"]
+SWAPS = [
+    "H W",
+    "OH OW",
+    "KH KW",
+    "PH PW",
+    "C F",
+    "sh sw",
+    "dh dw",
+    "top left",
+    "i j",
+    "p q",
+    "h w",
+    "x y",
+    "m v",
+    "u v",
+]
 OTHER = {name: other for pair in SWAPS for name, other in (pair.split(), reversed(pair.split()))}
 OPERATORS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult}
 OPERATORS |= {ast.Mod: ast.FloorDiv, ast.Pow: ast.Mult, ast.MatMult: ast.Mult, ast.BitOr: ast.BitAnd}
-COMPARISONS = {ast.Lt: (ast.LtE, ast.Gt), ast.LtE: (ast.Lt, ast.GtE), ast.Gt: (ast.GtE, ast.Lt), ast.GtE: (ast.Gt, ast.LtE)}
+COMPARISONS = {
+    ast.Lt: (ast.LtE, ast.Gt),
+    ast.LtE: (ast.Lt, ast.GtE),
+    ast.Gt: (ast.GtE, ast.Lt),
+    ast.GtE: (ast.Gt, ast.LtE),
+}
 COMPARISONS |= {ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,)}
 EXTREMES = {"min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum"}
 
@@ -191,7 +211,9 @@ class Cases:
         for mark in marks:
             names = [name.strip() for name in mark.args[0].split(",")]
             rows = [getattr(row, "values", None) if hasattr(row, "marks") else row for row in mark.args[1]]
-            rows = [row if len(names) > 1 or isinstance(row, tuple) and hasattr(row, "marks") else (row,) for row in rows]
+            rows = [
+                row if len(names) > 1 or isinstance(row, tuple) and hasattr(row, "marks") else (row,) for row in rows
+            ]
             columns.append([dict(zip(names, row)) for row in rows])
         needed = set(inspect.signature(function).parameters)
         if needed - {"backend"} != {name for column in columns for name in column[0]}:

@@ -15,7 +15,7 @@ import minicae
 HOUSE = pathlib.Path(minicae.__file__).parent
 FLOORS = [  # the ground first; a file stands on the floor of the longest name that fits
     ["errors"],
-    ["config", "files", "memory", "shapes"],
+    ["config", "conversion", "files", "memory", "shapes"],
     ["datasets", "kernels.reference", "kernels.cpu"],
     ["kernels"],
     ["ops", "initializers", "metrics"],

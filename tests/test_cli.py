@@ -154,6 +154,30 @@ def test_the_variants_take_vectors_and_images(run, model):
     assert code == 1 and "--kind convolutional needs images, the data are vectors of 9: try dense" in complaint
 
 
+@pytest.mark.parametrize("kind", ["dense", "convolutional"])
+def test_a_conditional_model_is_told_the_labels_of_the_file(run, kind):
+    x, y = images(60, 4, 4), np.arange(60) % 3
+    np.savez("x.npz", x=x, y=y)
+    np.savez("split.npz", x_train=x[:50], y_train=y[:50], x_test=x[50:], y_test=y[50:])
+    options = *("--model", "conditional_variational", "--kind", kind), *("--code", 2, "--widths", "4", "--epochs", 2)
+    for data, tested in ("x.npz", 54), ("split.npz", 50):
+        code, said, complaint = run("train", "--data", data, *options, "--val", 0.2, "--out", "out")
+        assert code == 0, complaint
+        model = mc.load("out/model.minicae")
+        assert model.output_shape == (4, 4, 1) and model.encoder.output_shape == (2 + 3,)
+        given = mc.conditioned(x[tested:, ..., None], y[tested:])
+        assert f"test MSE {model.reconstruction_error(given).mean():.5f}" in said
+    assert run("reconstruct", "out/model.minicae", "--data", "x.npz", "--count", 2, "--out", "out")[0] == 0
+    given = mc.conditioned(x[:2, ..., None], y[:2])
+    assert np.array_equal(np.load("out/reconstructions.npy"), model.reconstruct(given))
+    np.save("x.npy", x)
+    np.savez("text.npz", x=x, y=y.astype(str))
+    for command in (("train", *options), ("reconstruct", "out/model.minicae")):
+        for data, words in ("x.npy", "needs the class of each sample"), ("text.npz", "whole numbers from 0"):
+            code, _, complaint = run(*command, "--data", data, "--out", "no")
+            assert code == 1 and words in complaint and complaint.count("\n") == 1, complaint
+
+
 def test_bytes_are_scaled_aloud(run):
     np.save("x.npy", images(30, 8, 8, dtype=np.uint8))
     code, _, said = run("train", "--data", "x.npy", *SMALL, "--out", ".")
@@ -251,7 +275,7 @@ def test_data_that_cannot_be_used(run, kind, wanted):
             "train --data x.csv",
             "--data must be glyphs, mnist, fashion-mnist or a file ending in .npy or .npz, got 'x.csv'",
         ),
-        ("train --model vae", "'contractive', 'variational', got 'vae'"),
+        ("train --model vae", "'variational', 'conditional_variational', got 'vae'"),
         ("train --data glyphs --epochs", "minicae train: --epochs: expected one argument"),
         ("train", "minicae train: the following arguments are required: --data"),
         ("teach", f"minicae: COMMAND must be one of {', '.join(COMMANDS)}, got 'teach'"),

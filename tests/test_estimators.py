@@ -193,6 +193,34 @@ def test_images_are_rows_or_arrays(backend, shape, filters):
         fitted.transform(x.reshape(len(x), -1, 1, 1)[..., [0, 0]])
 
 
+def test_grey_images_may_leave_their_channel_out_and_lists_are_arrays():
+    x = images()
+    fitted = AutoencoderTransformer(2, image_shape=(8, 8, 1), **SMALL).fit(x)
+    for same in (x[..., 0], x.tolist(), x[..., 0].tolist(), x.reshape(len(x), -1).tolist()):
+        again = AutoencoderTransformer(2, image_shape=(8, 8, 1), **SMALL).fit(same)
+        assert np.array_equal(again.transform(same), fitted.transform(x))
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("shape, given", [(None, (8, 8)), (None, (8, 8, 1)), ((8, 8, 1), (4, 8)), ((8, 8, 3), (8, 8))])
+def test_images_that_do_not_fit_are_told_of_image_shape(kind, listed, shape, given):
+    x = images(shape=given)
+    with pytest.raises(ShapeError, match=r"image_shape.*; or give columns, X.reshape\(len\(X\), -1\)"):
+        kind(image_shape=shape, **SMALL).fit(x.tolist() if listed else x)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize("sizes", [(5, 4), ()])
+def test_sizes_may_be_an_array(kind, sizes):
+    settings = SMALL | {"hidden_layer_sizes": sizes}
+    wanted = kind(**settings).fit(columns()).model_.get_weights()
+    estimator = clone(kind(**settings | {"hidden_layer_sizes": np.array(sizes, int)}))
+    assert isinstance(estimator.get_params()["hidden_layer_sizes"], np.ndarray) and repr(estimator)
+    found = clone(estimator.fit(columns())).fit(columns()).model_.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(wanted, found, strict=True))
+
+
 def test_backends_agree():
     codes, inverses = zip(*(outcome(backend=backend) for backend in ("cpu", "reference")))
     for pair in (codes, inverses):

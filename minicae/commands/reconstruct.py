@@ -30,10 +30,12 @@ def run(arguments):
     model = load(arguments.model)
     if not isinstance(model, Autoencoder):
         raise SettingError(f"{arguments.model} is a {type(model).__name__}, an Autoencoder is needed")
-    x = _shared.load_data(arguments.data, split=False).test[: arguments.count]
-    if math.prod(x.shape[1:]) == math.prod(model.input_shape):
-        x = x.reshape(-1, *model.input_shape)
-    x_hat = model.reconstruct(x)
+    data = _shared.load_data(arguments.data, split=False)
+    x = data.test[: arguments.count]
+    if math.prod(x.shape[1:]) == math.prod(model.output_shape):
+        x = x.reshape(-1, *model.output_shape)
+    labels = None if data.labels is None else data.labels[: arguments.count]
+    x_hat = model.reconstruct(_shared.told(model, x, labels))
     print(f"MSE {np.square(x_hat - x).mean(dtype=np.float64):.5f} over {len(x):,} samples")
     files = out / "reconstructions.npy", out / "reconstructions.png"
     with replacing(files[0]) as file:

@@ -82,6 +82,9 @@ def run(arguments):
         if arguments.model == "stacked" and settings["loss"] == "bce":
             settings["activation"] = "relu"
 
+    if "classes" in known:
+        settings["classes"] = _shared.classes(data.train_labels, data.labels)
+
     def build():
         return builder(seed=arguments.seed, **settings)
 

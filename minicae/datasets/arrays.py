@@ -15,11 +15,12 @@ from minicae.errors import DatasetError
 
 
 class Data(NamedTuple):
-    """Samples (N, ...) to train and to test on, and the classes of the latter where they are known."""
+    """Samples (N, ...) to train and to test on, and the classes, where they are known, of the latter and of the former."""
 
     train: np.ndarray
     test: np.ndarray
     labels: np.ndarray | None = None
+    train_labels: np.ndarray | None = None
 
 
 def load_arrays(path: str | os.PathLike, split: bool = True) -> Data:
@@ -38,7 +39,7 @@ def load_arrays(path: str | os.PathLike, split: bool = True) -> Data:
         train, test = (_samples(path, arrays[name]) for name in ("x_train", "x_test"))
         if train.shape[1:] != test.shape[1:]:
             raise DatasetError(f"{path}: x_train has samples of {train.shape[1:]}, x_test of {test.shape[1:]}")
-        return Data(train, test, _labels(arrays.get("y_test"), test))
+        return Data(train, test, _labels(arrays.get("y_test"), test), _labels(arrays.get("y_train"), train))
     if not {"x", "x_train", "arr_0"} & arrays.keys() and len(arrays) > 1:
         raise DatasetError(f"{path} holds {', '.join(arrays)}: call the samples x, x_train or arr_0")
     name = next(name for name in ("x", "x_train", "arr_0", *arrays) if name in arrays)
@@ -47,7 +48,7 @@ def load_arrays(path: str | os.PathLike, split: bool = True) -> Data:
         raise DatasetError(f"{path} has one sample: one to train on and one to test on are needed")
     labels = _labels(arrays.get({"x": "y", "x_train": "y_train"}.get(name)), x)
     test = max(1, len(x) // 10) if split else len(x)
-    return Data(x[:-test], x[-test:], None if labels is None else labels[-test:])
+    return Data(x[:-test], x[-test:], *((None, None) if labels is None else (labels[-test:], labels[:-test])))
 
 
 def _labels(y, x):

@@ -47,6 +47,7 @@ class Layer(Configurable):
     parameters = None  # of the outermost layer only: the flat vectors of all
     penalty = 0.0
     random = False  # draws numbers while training: has `rng` once prepared
+    regularizes = False  # whether it keeps a model from copying its input: a penalty, or noise, that is not 0
     flops = 0  # floating-point operations of one image's forward pass, set by build
     extent = (1, 1)  # window in input pixels and stride, for the receptive field; None: sees everything
     jump = (1, 1)

@@ -9,7 +9,7 @@ Source: Sohn, Lee and Yan, "Learning Structured Output Representation using Deep
 
 import numpy as np
 
-from minicae import ops, shapes
+from minicae import conversion, ops, shapes
 from minicae.errors import DataError, SettingError, ShapeError
 from minicae.layers.base import Layer
 
@@ -24,7 +24,7 @@ def conditioned(x, labels) -> np.ndarray:
 
     Raises ShapeError where there is not one label a sample, DataError where one is no whole number.
     """
-    x, labels = ops.admit(x), np.asarray(labels)
+    x, labels = ops.admit(x), conversion.array(labels, "labels")
     if x.ndim < 2 or labels.shape != x.shape[:1]:
         raise ShapeError(f"labels must be one number a sample of x, got {labels.shape}", x=x)
     if labels.dtype.kind not in "iufb" or (labels != np.rint(labels)).any() or labels.min(initial=0) < -1:
@@ -68,14 +68,16 @@ class SplitLabels(Layer):
 class AppendLabels(Layer):
     """(N, ..., C) to (N, ..., C + classes): the label of each sample, one-hot, as more columns or as constant maps.
 
-    A label that is none of 0..classes - 1 gives zeros. The labels are those of the SplitLabels in front.
+    A label that is none of 0..classes - 1 gives zeros. The labels are those of the last pass through the SplitLabels in
+    front. So it belongs in the encoder of an `Autoencoder`: in front, where the encoder is to know them, and last, where the
+    decoder is. In the decoder it is refused: `decode` runs no SplitLabels, and would take the labels of an earlier pass.
 
     Parameters
     ----------
     classes : number of classes
 
-    Raises SettingError where no SplitLabels stands in front in the same model, ShapeError where it is run on other samples
-    than that one was.
+    Raises SettingError where no SplitLabels stands in front in the same model, and in a decoder; ShapeError where it is run
+    on other samples than that one was.
     """
 
     def __init__(self, classes):

@@ -17,6 +17,7 @@ class _Random(Layer):
     """Shared by layers that draw numbers: shape in is shape out."""
 
     random = True
+    regularizes = True
 
     def build(self, input_shape):
         self.flops = math.prod(input_shape)
@@ -55,6 +56,10 @@ class Dropout(_Random):
     def __init__(self, rate):
         self.rate = shapes.number(rate, "rate", 0, 1, without=(1,))
 
+    @property
+    def regularizes(self):
+        return self.rate > 0
+
     def corrupt(self, x, y):
         self.kernels.dropout_forward(x, self.uniform(x.shape), y, self.rate, 1 / (1 - self.rate))
 
@@ -68,6 +73,10 @@ class MaskingNoise(_Random):
     def __init__(self, corruption=0.3):
         self.corruption = shapes.number(corruption, "corruption", 0, 1)
 
+    @property
+    def regularizes(self):
+        return self.corruption > 0
+
     def corrupt(self, x, y):
         self.kernels.dropout_forward(x, self.uniform(x.shape), y, self.corruption, 1.0)
 
@@ -80,6 +89,10 @@ class GaussianNoise(_Random):
 
     def __init__(self, stddev=0.3):
         self.stddev = shapes.number(stddev, "stddev", 0)
+
+    @property
+    def regularizes(self):
+        return self.stddev > 0
 
     def corrupt(self, x, y):
         noise = self.buffer("draw", x.shape)
@@ -96,6 +109,10 @@ class SaltAndPepperNoise(_Random):
     def __init__(self, corruption=0.3, low=0.0, high=1.0):
         self.corruption = shapes.number(corruption, "corruption", 0, 1)
         self.low, self.high = shapes.number(low, "low"), shapes.number(high, "high")
+
+    @property
+    def regularizes(self):
+        return self.corruption > 0
 
     def corrupt(self, x, y):
         self.kernels.salt_pepper_forward(x, self.uniform(x.shape), y, self.corruption, self.low, self.high)

@@ -7,7 +7,17 @@ in `contractive.py`). What a layer charges is in `layer.penalty`; the trainer ad
 import numpy as np
 
 from minicae import shapes
+from minicae.errors import SettingError
 from minicae.layers.base import Layer
+from minicae.layers.noise import _Random
+from minicae.layers.norm import BatchNormalization
+from minicae.layers.pool import AveragePooling2D, MaxPooling2D
+from minicae.layers.sampling import GaussianSampling
+from minicae.layers.shape import Cropping2D, Flatten, Reshape, ZeroPadding2D
+from minicae.layers.upsample import UpSampling2D
+
+# what leaves numbers in 0..1 there, noise up to what it adds in training
+MOVERS = Cropping2D, Flatten, Reshape, ZeroPadding2D, AveragePooling2D, MaxPooling2D, UpSampling2D
 
 
 class _Penalty(Layer):
@@ -15,6 +25,10 @@ class _Penalty(Layer):
 
     def __init__(self, weight):
         self.weight = shapes.number(weight, "weight", 0)
+
+    @property
+    def regularizes(self):
+        return self.weight > 0
 
     def build(self, input_shape):
         self.flops = 2 * shapes.count(input_shape)
@@ -74,11 +88,28 @@ class KLSparsity(_Penalty):
     ----------
     weight : at least 0
     target : the wanted mean activation of a unit, between 0 and 1
+
+    Raises SettingError where the layer in front is known to leave 0..1: another activation than a sigmoid (or none at all),
+    batch normalisation, sampling. Noise, and layers that only move numbers, may stand between.
     """
 
     def __init__(self, weight=5e-3, target=0.1):
         super().__init__(weight)
         self.target = shapes.number(target, "target", 0, 1, without=(0, 1))
+        self._unfit = None
+
+    def follow(self, before):
+        front = next((one for one in reversed(before) if not isinstance(one, (_Random, _Penalty, *MOVERS))), None)
+        bounded = front is None or front.slope is None or front.slope[0] == "sigmoid"
+        self._unfit = None if bounded and not isinstance(front, (BatchNormalization, GaussianSampling)) else repr(front)
+
+    def build(self, input_shape):
+        if self._unfit is not None:
+            raise SettingError(
+                f"KLSparsity is for codes in 0..1, and {self._unfit} in front of it leaves that range: give the layer"
+                ' activation="sigmoid", or put L.Sigmoid() between'
+            )
+        return super().build(input_shape)
 
     def charge(self, x):
         x = x.reshape(len(x), -1)

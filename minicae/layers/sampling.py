@@ -25,6 +25,10 @@ class GaussianSampling(Layer):
     def __init__(self, beta=1.0):
         self.beta = shapes.number(beta, "beta", 0)
 
+    @property
+    def regularizes(self):
+        return self.beta > 0
+
     def build(self, input_shape):
         if len(input_shape) != 1 or input_shape[0] % 2:
             raise ShapeError(f"GaussianSampling takes vectors of 2d numbers, mu then log_var, got {input_shape}")

@@ -74,8 +74,13 @@ def variant(
 
 
 def per_image_loss(loss) -> Loss:
-    """The loss of this name summed over an image, as an objective in nats needs it."""
+    """The loss of this name summed over an image, as an objective in nats needs it; SettingError for one that is a mean."""
     if isinstance(loss, Loss):
+        if loss.reduction != "per_image":
+            raise SettingError(
+                f"{loss!r} is a mean over the elements, which makes no evidence lower bound with a divergence in nats: give"
+                ' it reduction="per_image", or its name, which stands for that here'
+            )
         return loss
     named = {
         "bce": lambda: BinaryCrossEntropy(reduction="per_image"),

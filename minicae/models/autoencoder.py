@@ -4,18 +4,17 @@ import warnings
 
 import numpy as np
 
-from minicae import shapes
-from minicae.errors import DataError, SettingError, ShapeError, outside
+from minicae import conversion, shapes
+from minicae.errors import DataError, SettingError, ShapeError, outside, shown
 from minicae.layers.condition import AppendLabels, SplitLabels, one_hot
-from minicae.layers.noise import Dropout, _Random
-from minicae.layers.penalty import _Penalty
 from minicae.layers.sampling import GaussianSampling
 from minicae.models import likelihood
 from minicae.models.sequential import Sequential
 from minicae.training.callbacks import Callback
 
 ACTIVE = 0.01  # variance over data of a posterior mean from which on its unit counts as active
-SEEN = 16  # images of a batch from which on collapse can be told
+SEEN = 64  # images by which collapse is told
+FEWEST = 16  # images from which on it can be
 
 
 class Autoencoder(Sequential):
@@ -28,8 +27,9 @@ class Autoencoder(Sequential):
 
     A variant is one more layer in a list: noise first makes it denoising, a penalty last in the encoder makes it sparse
     or contractive, `GaussianSampling` last makes it variational. A code that is not smaller than the input, with none of
-    these, can be copied through: a warning says so. Where a `SplitLabels` takes labels off the input, the decoder ends with
-    the shape that is left, and `fit`, `evaluate` and `train_on_batch` are given that as y.
+    these (or one whose weight, share or deviation is 0), can be copied through: a warning says so. Where a `SplitLabels`
+    takes labels off the input, the decoder ends with the shape that is left, and `fit`, `evaluate` and `train_on_batch` are
+    given that as y.
     """
 
     def __init__(self, encoder, decoder, input_shape=None, seed=0, dtype="float32", backend="cpu"):
@@ -53,6 +53,11 @@ class Autoencoder(Sequential):
         return f"Autoencoder(encoder={self.encoder.layers!r}, decoder={self.decoder.layers!r})"
 
     def build(self, input_shape):
+        if any(isinstance(leaf, AppendLabels) for leaf in self.decoder.leaves()):
+            raise SettingError(
+                "AppendLabels in the decoder would take the labels of an earlier pass: put it last in the encoder, so that"
+                " the code that decode is given holds them"
+            )
         output_shape = super().build(input_shape)
         split = self._find(SplitLabels)
         input_shape = split.output_shape if split else input_shape
@@ -64,8 +69,7 @@ class Autoencoder(Sequential):
                 f"\n  shapes: {' -> '.join(map(str, shapes_of))}"
             )
         size, code = shapes.count(input_shape), shapes.count(self.encoder.output_shape)
-        regular = any(isinstance(leaf, (_Random, _Penalty, GaussianSampling, Dropout)) for leaf in self.leaves())
-        if code >= size and not regular:
+        if code >= size and not any(leaf.regularizes for leaf in self.leaves()):
             warnings.warn(
                 f"overcomplete: the code has {code} numbers and the input {size}, and nothing keeps the model from copying;"
                 " narrow the code, or add noise or a penalty",
@@ -87,8 +91,8 @@ class Autoencoder(Sequential):
 
     def reconstruction_error(self, x, per="sample", batch_size=256) -> np.ndarray:
         """Squared error: its mean over each sample (N,), or of each pixel (N, *input_shape): per="pixel"."""
-        if per not in ("sample", "pixel"):
-            raise SettingError(f"per must be 'sample' or 'pixel', got {per!r}")
+        if not isinstance(per, str) or per not in ("sample", "pixel"):
+            raise SettingError(f"per must be 'sample' or 'pixel', got {shown(per)}")
         error = np.square(self.reconstruct(x, batch_size) - self.without_labels(np.asarray(x, self.dtype)))
         return error if per == "pixel" else error.mean(tuple(range(1, error.ndim)))
 
@@ -103,8 +107,12 @@ class Autoencoder(Sequential):
             if label is not None:
                 raise SettingError("label is for conditional models: this one has no AppendLabels behind its code")
             return self.decode(rng.standard_normal((n, *self.encoder.output_shape), self.dtype))
-        labels = np.asarray(-1 if label is None else label)
-        if labels.shape not in ((), (n,)) or not np.isin(labels, np.arange(append.classes)).all():
+        labels = conversion.array(-1 if label is None else label, "label")
+        if (
+            labels.shape not in ((), (n,))
+            or labels.dtype.kind not in "iufb"
+            or not np.isin(labels, np.arange(append.classes)).all()
+        ):
             raise SettingError(f"label must be a class from 0 to {append.classes - 1}, or {n} of them, got {label!r}")
         codes = np.empty((n, *append.output_shape), self.dtype)
         codes[..., : -append.classes] = rng.standard_normal((n, *append.input_shape), self.dtype)
@@ -163,8 +171,13 @@ class Autoencoder(Sequential):
         """What the decoder is to make of x (N, *input_shape): x itself, or x without its labels if the model takes them."""
         return x if self._find(SplitLabels) is None else x[..., :-1]
 
-    def _watchers(self):
-        return [*super()._watchers(), *([_Collapse()] if self._find(GaussianSampling) else [])]
+    def code_without_labels(self, z) -> np.ndarray:
+        """Codes z (N, *code_shape) without the one-hot labels that a conditional model has behind them; others as they are."""
+        append = self._appended()
+        return z if append is None else z[..., : -append.classes]
+
+    def _watchers(self, x):
+        return [*super()._watchers(x), *([_Collapse(x)] if self._find(GaussianSampling) else [])]
 
     def _as_data(self, y):
         return y if self.trainer is None else self.trainer.loss.to_data(y)
@@ -173,23 +186,32 @@ class Autoencoder(Sequential):
 class _Collapse(Callback):
     """Says once in a fit, at the end of an epoch, that the code says next to nothing of the input.
 
-    It looks at the last batch that went through the model, so it costs nothing while training.
+    It sends a few of the samples x that are trained on, taken evenly, through the encoder: the same whatever the batches are,
+    and nothing is to be paid or kept while an epoch runs.
     """
 
+    def __init__(self, x):
+        self._x = x
+
     def on_train_begin(self):
-        self._said = False
+        x = np.asarray(self._x)
+        self._few = x[:: max(1, len(x) // SEEN)][:SEEN]
+        self._said = len(self._few) < FEWEST
 
     def on_epoch_end(self, epoch, logs):
-        for leaf in self.model.leaves():
-            if self._said or not isinstance(leaf, GaussianSampling) or len(leaf.saved.x) < SEEN:
+        if self._said:
+            return
+        self.model.run(self.model.encoder, self._few, allow_nonfinite=True)
+        for leaf in self.model.encoder.leaves():
+            if self._said or not isinstance(leaf, GaussianSampling):
                 continue
-            units, images = leaf.output_shape[0], len(leaf.saved.x)
-            active = int((leaf.saved.x[:, :units].var(0, dtype=np.float64) > ACTIVE).sum())
+            units = leaf.output_shape[0]
+            active = units - int((leaf.saved.x[:, :units].var(0, dtype=np.float64) <= ACTIVE).sum())
             if 10 * active <= units:
                 self._said = True
                 warnings.warn(
                     f"posterior collapse: {active} of {units} units of the code are active after epoch {epoch} (variance of"
-                    f" the mean above {ACTIVE} over the last {images} images), so the decoder hardly hears of its input;"
-                    " lower beta, or give fit callbacks=BetaWarmup()",
+                    f" the mean above {ACTIVE} over {len(self._few)} of the images), so the decoder hardly hears of its"
+                    " input; lower beta, or give fit callbacks=BetaWarmup()",
                     stacklevel=outside(),
                 )

@@ -149,12 +149,12 @@ class Sequential(Chain):
         settings = x, y, epochs, batch_size, validation_data, validation_split, shuffle
         resumption = None if resume is None else saving.Resumption(self, resume)
         self.history = trainer.fit(
-            *settings, [*self._watchers(), *given], verbose, allow_nonfinite, accumulate, resumption
+            *settings, [*self._watchers(x), *given], verbose, allow_nonfinite, accumulate, resumption
         )
         return self.history
 
-    def _watchers(self) -> list:
-        """Callbacks that every `fit` of this kind of model has."""
+    def _watchers(self, x) -> list:
+        """Callbacks that every `fit` of this kind of model, to x, has."""
         return [DeadUnits()]
 
     def train_on_batch(self, x, y=None) -> float:

@@ -13,6 +13,7 @@ Source: Bengio et al., "Greedy Layer-Wise Training of Deep Networks" (2006); wit
 """
 
 import copy
+from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from minicae.layers.linear import Linear
 from minicae.layers.noise import _Random
 from minicae.models.autoencoder import Autoencoder
 from minicae.models.sequential import Sequential
+from minicae.training.callbacks import BetaWarmup, CSVLogger, ModelCheckpoint
 from minicae.training.history import History
 
 
@@ -36,16 +38,21 @@ def pretrain(
     ----------
     model : an Autoencoder whose decoder mirrors its encoder; its weights and running statistics are changed
     x : samples (N, *input_shape)
-    epochs, batch_size, verbose, callbacks : of each stage, as in `Sequential.fit`
+    epochs, batch_size, verbose : of each stage, as in `Sequential.fit`
+    callbacks : likewise; each sees the stages one after the other. A CSVLogger and a ModelCheckpoint write a file for each,
+        log-1.csv, log-2.csv, ... where log.csv was asked for
     loss : of every stage; None takes the model's own for the first, if it is compiled, and MSE for the others, whose
         samples are codes
     optimizer : a name, or an object whose settings each stage takes over
 
     Returns the histories of the stages. Raises SettingError, before anything is trained, where a stage would not give back
-    the shape that it was given.
+    the shape that it was given, and for a BetaWarmup, which is for `model.fit`.
     """
     if not isinstance(model, Autoencoder):
         raise SettingError(f"pretrain takes an Autoencoder, got {model!r}")
+    callbacks = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    if any(isinstance(callback, BetaWarmup) for callback in callbacks):
+        raise SettingError("BetaWarmup is not for pretrain, most of whose stages draw no code: give it to model.fit")
     pairs, settings = stages(model), optimizers.get(optimizer).config()
     histories = []
     for place, (front, back) in enumerate(pairs):
@@ -54,7 +61,8 @@ def pretrain(
         stage.compile(losses.get(first if loss is None else loss), from_config(settings, optimizers.Optimizer))
         if verbose:
             print(f"stage {place + 1} of {len(pairs)}: {front[0].input_shape} -> {front[-1].output_shape}", flush=True)
-        histories.append(stage.fit(x, epochs=epochs, batch_size=batch_size, verbose=verbose, callbacks=callbacks))
+        own = [_own_file(callback, place + 1) for callback in callbacks]
+        histories.append(stage.fit(x, epochs=epochs, batch_size=batch_size, verbose=verbose, callbacks=own))
         _give([*front, *back], stage.leaves())
         if place + 1 < len(pairs):
             x = stage.run(stage.layers[0], x)
@@ -123,6 +131,15 @@ def _stage(model, front, back):
         raise SettingError(f"a stage must stand on its own: {error.message}") from None
     _give(stage.leaves(), [*front, *back])
     return stage
+
+
+def _own_file(callback, number):
+    """The callback, or, if it writes a file, a copy that writes one for this stage."""
+    if not isinstance(callback, (CSVLogger, ModelCheckpoint)):
+        return callback
+    own, path = copy.copy(callback), Path(callback.path)
+    own.path = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return own
 
 
 def _give(receivers, givers):

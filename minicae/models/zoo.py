@@ -17,6 +17,7 @@ from minicae.layers import (
     Reshape,
     Tied,
 )
+from minicae.layers.penalty import _Penalty
 from minicae.models._parts import compiled, convolutions, upward, variant
 from minicae.models.autoencoder import Autoencoder
 from minicae.optimizers import Adam
@@ -132,15 +133,16 @@ def denoising(
     widths : units of the dense layers between input and code, (256,) by default, or channels of the convolutions, each with
         a pool, (16, 32) by default
     code : numbers in the code
-    noise : a layer of noise; None takes GaussianNoise(0.3)
+    noise : a layer of noise, dropout among them, or a Sequential of some; None takes GaussianNoise(0.3)
     activation : of all layers but the code, which is linear, and the output
     loss : "bce" for data in 0..1 (the output is a sigmoid, trained as if from logits); others get a linear output
 
     Adam at `learning_rate`.
     """
     noise = GaussianNoise(0.3) if noise is None else noise
-    if not isinstance(noise, Layer):
-        raise SettingError(f"noise must be a layer, such as MaskingNoise(0.3), got {noise!r}")
+    leaves = noise.leaves() if isinstance(noise, Layer) else []
+    if not leaves or not all(leaf.random and not isinstance(leaf, (GaussianSampling, _Penalty)) for leaf in leaves):
+        raise SettingError(f"noise must be a layer of noise, such as MaskingNoise(0.3), got {noise!r}")
     settings = kind, input_shape, widths, activation, loss, learning_rate, seed, dtype, backend
     return variant(*settings, entrance=[noise], head=[Dense(code)])
 
@@ -216,7 +218,7 @@ def variational(
     backend="cpu",
 ) -> Autoencoder:
     """The variational autoencoder: its loss is summed over an image, so with beta = 1 the objective is the exact negative
-    evidence lower bound in nats. Kingma and Welling (2013).
+    evidence lower bound in nats. Kingma and Welling (2013). A loss given as an object must have reduction="per_image".
 
     `beta` as in `GaussianSampling`; other settings as in `denoising`.
     """

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicae import ops
+from minicae import conversion, ops
 from minicae.errors import DataError, SettingError, ShapeError
 
 
@@ -34,9 +34,12 @@ def same_columns(one, other, name, other_name):
         )
 
 
-def labels(y, count, name="labels", least=1) -> np.ndarray:
-    """y (N,) as an array: one label for each of `count` samples, at least `least` classes."""
-    y = np.asarray(y)
+def labels(y, count, name="labels", least=1, known=None) -> np.ndarray:
+    """y (N,) as an array: one label for each of `count` samples, at least `least` classes.
+
+    Where classes are `known`, DataError if the labels are of another kind (text, numbers) or all of other classes.
+    """
+    y = conversion.array(y, name)
     if y.shape != (count,):
         raise ShapeError(f"{name} must be ({count},), one a sample, got {y.shape}")
     if not count:
@@ -46,11 +49,26 @@ def labels(y, count, name="labels", least=1) -> np.ndarray:
     classes = np.unique(y)
     if len(classes) < least:
         raise DataError(f"{name} are all {classes[0]}: at least {least} classes are needed")
+    if known is not None:
+        kinds = [
+            "text" if one.dtype.kind == "U" else "bytes" if one.dtype.kind == "S" else "numbers" for one in (y, known)
+        ]
+        if kinds[0] != kinds[1] or not np.isin(classes, known).any():
+            raise DataError(
+                f"{name} have no class of those fitted to: {kinds[0]} such as {classes[0]!s}, fitted to {kinds[1]} such as"
+                f" {known[0]!s}"
+            )
     return y
+
+
+def unlabelled(model, x) -> np.ndarray:
+    """x (N, ...) without the labels that a conditional model takes with it: what its decoder is to make of x."""
+    strip = getattr(model, "without_labels", None)
+    return x if strip is None else strip(x)
 
 
 def needs(model, *verbs):
     """SettingError where the model lacks one of the methods."""
     for verb in verbs:
-        if not callable(getattr(model, verb, None)):
+        if isinstance(model, (str, bytes)) or not callable(getattr(model, verb, None)):  # text has an encode of its own
             raise SettingError(f"the model must have {verb}(): give an Autoencoder, got {type(model).__name__}")

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from minicae import metrics, shapes
-from minicae.errors import SettingError
+from minicae import conversion, metrics, shapes
+from minicae.errors import SettingError, shown
 from minicae.tasks import _arrays
 from minicae.tasks.features import features
 from minicae.tasks.pca import PCA
@@ -30,8 +30,8 @@ class AnomalyDetector:
 
     def __init__(self, model, threshold="quantile", quantile=0.95, k=3):
         _arrays.needs(model, "reconstruction_error")
-        if threshold not in RULES:
-            raise SettingError(f"threshold must be 'quantile' or 'sigma', got {threshold!r}")
+        if not isinstance(threshold, str) or threshold not in RULES:
+            raise SettingError(f"threshold must be 'quantile' or 'sigma', got {shown(threshold)}")
         self.model, self.threshold = model, threshold
         self.quantile = shapes.number(quantile, "quantile", 0, 1, without=(0, 1))
         self.k = shapes.number(k, "k", 0)
@@ -68,7 +68,8 @@ class AnomalyDetector:
 def anomaly_report(model, x_train, x_test, anomalous) -> Report:
     """How well reconstruction errors tell anomalies, against principal components, as many as the code has numbers.
 
-    Columns: roc_auc and average_precision, as `minicae.metrics` defines them.
+    Columns: roc_auc and average_precision, as `minicae.metrics` defines them. The components are those of x without the
+    labels that a conditional model takes.
 
     Parameters
     ----------
@@ -77,12 +78,14 @@ def anomaly_report(model, x_train, x_test, anomalous) -> Report:
     x_test : (M, ...) normal and anomalous ones
     anomalous : (M,) booleans, True for anomalies
     """
-    x_train = np.asarray(x_train)
-    size = features(model, x_train[:1]).shape[1]
-    pca = PCA(min(size, len(x_train), shapes.count(x_train.shape[1:]))).fit(x_train)
+    _arrays.needs(model, "encode", "reconstruction_error")
+    x_train, x_test = _arrays.samples(x_train, "x_train"), _arrays.samples(x_test, "x_test")
+    anomalous = conversion.array(anomalous, "anomalous", "fiub", "booleans")
+    size, plain = features(model, x_train[:1]).shape[1], _arrays.unlabelled(model, x_train)
+    pca = PCA(min(size, len(plain), shapes.count(plain.shape[1:]))).fit(plain)
     table = {}
-    for name, one in (("model", model), (f"PCA, {pca.size}", pca)):
-        scores = AnomalyDetector(one).score(x_test)
+    for name, one, x in (("model", model, x_test), (f"PCA, {pca.size}", pca, _arrays.unlabelled(model, x_test))):
+        scores = AnomalyDetector(one).score(x)
         table[name] = {
             "roc_auc": metrics.roc_auc(anomalous, scores),
             "average_precision": metrics.average_precision(anomalous, scores),

@@ -42,12 +42,15 @@ def denoising_report(model, x, x_noisy) -> Report:
     Parameters
     ----------
     model : with reconstruct
-    x, x_noisy : (N, H, W, C), the same images clean and noisy
+    x, x_noisy : (N, H, W, C), the same images clean and noisy, both with the labels that a conditional model takes, which
+        are not compared
     """
     x, x_noisy = _arrays.samples(x), _arrays.samples(x_noisy, "x_noisy")
     if x.shape != x_noisy.shape:
         raise ShapeError("x and x_noisy must have one shape", x=x, x_noisy=x_noisy)
-    candidates = {"noisy": x_noisy, "median 3x3": median_filter(x_noisy), "model": denoise(model, x_noisy)}
+    made = denoise(model, x_noisy)
+    x, x_noisy = (_arrays.unlabelled(model, one) for one in (x, x_noisy))
+    candidates = {"noisy": x_noisy, "median 3x3": median_filter(x_noisy), "model": made}
     table = {name: {"psnr": float(metrics.psnr(one, x).mean())} for name, one in candidates.items()}
     if min(x.shape[1:3]) >= 11:
         for name, one in candidates.items():

@@ -2,8 +2,10 @@
 
 `reduction_report` asks what was kept (reconstruction error, neighbours), `feature_report` what can be done with it (a linear
 classifier, groups, a linear regression). Beside the codes stand principal components, as many as the code has numbers, and
-the raw data.
+the raw data. The labels that a conditional model takes with its input are part of none of them.
 """
+
+import math
 
 import numpy as np
 
@@ -17,10 +19,16 @@ from minicae.tasks.report import Report
 
 
 def features(model, x) -> np.ndarray:
-    """Codes of x (N, ...) as vectors (N, d), whatever the shape of the model's code."""
+    """Codes of x (N, ...) as vectors (N, d), whatever the shape of the model's code.
+
+    A conditional model has the label of each sample behind its code, one-hot: it is left out here, where it would answer for
+    the code.
+    """
     _arrays.needs(model, "encode")
     codes = model.encode(x)
-    return codes.reshape(len(codes), -1)
+    strip = getattr(model, "code_without_labels", None)
+    codes = codes if strip is None else strip(codes)
+    return codes.reshape(len(codes), math.prod(codes.shape[1:]))
 
 
 def reduction_report(model, x_train, y_train, x_test, y_test, k=5) -> Report:
@@ -36,14 +44,15 @@ def reduction_report(model, x_train, y_train, x_test, y_test, k=5) -> Report:
     x_test, y_test : (M, ...), (M,)
     k : neighbours, at most N and below M / 2
     """
-    _arrays.needs(model, "reconstruction_error")
-    table = {}
+    _arrays.needs(model, "encode", "reconstruction_error")
+    x_test, table = _arrays.samples(x_test, "x_test"), {}
+    plain = _arrays.unlabelled(model, x_test)
     for name, one, (train, test) in _contestants(model, x_train, x_test):
         table[name] = {
             "size": train.shape[1],
-            "mse": None if one is None else float(one.reconstruction_error(x_test).mean()),
+            "mse": None if one is None else float(one.reconstruction_error(x_test if one is model else plain).mean()),
             "knn_accuracy": knn_accuracy(train, y_train, test, y_test, k),
-            "trustworthiness": trustworthiness(x_test, test, k),
+            "trustworthiness": trustworthiness(plain, test, k),
         }
     return Report(f"dimensionality reduction, {len(x_test):,} test samples, {k} neighbours", table)
 
@@ -65,12 +74,14 @@ def feature_report(
     penalty : of probe and ridge
     seed : of the clusters
     """
-    y_test, table = np.asarray(y_test), {}
+    x_test, table = _arrays.samples(x_test, "x_test"), {}
+    y_test = _arrays.labels(y_test, len(x_test), "y_test")
     for name, _, (train, test) in _contestants(model, x_train, x_test):
-        clusters = kmeans(test, len(np.unique(y_train)), seed)[0]
+        probe = linear_probe(train, y_train, penalty)
+        clusters = kmeans(test, len(probe.classes), seed)[0]
         table[name] = {
             "size": train.shape[1],
-            "probe_accuracy": linear_probe(train, y_train, penalty).accuracy(test, y_test),
+            "probe_accuracy": probe.accuracy(test, y_test),
             "rand_index": adjusted_rand_index(y_test, clusters),
         }
         if targets_train is not None:
@@ -81,8 +92,9 @@ def feature_report(
 def _contestants(model, x_train, x_test):
     """(name, model or None, (training, test) features): codes, components, raw data."""
     codes = [features(model, x) for x in (x_train, x_test)]
-    raw = [_arrays.rows(x, name) for x, name in ((x_train, "x_train"), (x_test, "x_test"))]
-    pca = PCA(min(codes[0].shape[1], *raw[0].shape)).fit(x_train)
+    plain = [_arrays.unlabelled(model, _arrays.samples(x)) for x in (x_train, x_test)]
+    raw = [_arrays.rows(x) for x in plain]
+    pca = PCA(min(codes[0].shape[1], *raw[0].shape)).fit(plain[0])
     yield "codes", model, codes
-    yield f"PCA, {pca.size}", pca, [pca.encode(x) for x in (x_train, x_test)]
+    yield f"PCA, {pca.size}", pca, [pca.encode(x) for x in plain]
     yield "raw data", None, raw

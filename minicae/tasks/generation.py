@@ -5,8 +5,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from minicae import ops, shapes
-from minicae.errors import DataError, SettingError, ShapeError
+from minicae import conversion, ops, shapes
+from minicae.errors import DataError, SettingError, ShapeError, shown
 from minicae.tasks import _arrays
 from minicae.tasks.features import features
 from minicae.tasks.neighbours import nearest
@@ -33,8 +33,8 @@ def interpolate(model, a, b, steps=8, kind="linear") -> np.ndarray:
     """
     _arrays.needs(model, "encode", "decode")
     steps = shapes.integer(steps, "steps", 2)
-    if kind not in ("linear", "spherical"):
-        raise SettingError(f"kind must be 'linear' or 'spherical', got {kind!r}")
+    if not isinstance(kind, str) or kind not in ("linear", "spherical"):
+        raise SettingError(f"kind must be 'linear' or 'spherical', got {shown(kind)}")
     a, b = ops.admit(a, name="a"), ops.admit(b, name="b")
     if a.shape != b.shape:
         raise ShapeError(f"a and b must have one shape, got {a.shape} and {b.shape}")
@@ -94,8 +94,9 @@ def conditional_samples(model, labels, seed=0) -> np.ndarray:
     _arrays.needs(model, "sample")
     if "label" not in inspect.signature(model.sample).parameters:
         raise SettingError(f"{type(model).__name__} takes no labels: conditional samples need a conditional model")
-    labels = np.atleast_1d(labels)
-    return model.sample(len(labels), seed=seed, label=_arrays.labels(labels, len(labels)))
+    seed = shapes.integer(seed, "seed", 0)
+    labels = np.atleast_1d(conversion.array(labels, "labels"))
+    return model.sample(len(labels), seed=seed, label=_arrays.labels(labels, labels.size))
 
 
 def generation_report(model, x_train, x_test, seed=0) -> Report:
@@ -103,7 +104,8 @@ def generation_report(model, x_train, x_test, seed=0) -> Report:
 
     As many samples as x_test has. Columns, root mean squared differences a number of a sample: fidelity, from each sample to
     the nearest of x_test, small where samples look real; coverage, from each of x_test to the nearest sample, small where
-    nothing is left out. The last row takes other real samples, from x_train, for samples.
+    nothing is left out. The last row takes other real samples, from x_train, for samples. A conditional model is asked for
+    samples of the labels that come with x_test, and everything is compared without them.
 
     Parameters
     ----------
@@ -113,16 +115,18 @@ def generation_report(model, x_train, x_test, seed=0) -> Report:
     seed : of the samples
     """
     _arrays.needs(model, "sample", "encode")
-    x_train, real = np.asarray(x_train), _arrays.rows(x_test, "x_test")
-    count = len(real)
+    x_train, x_test = _arrays.samples(x_train, "x_train"), _arrays.samples(x_test, "x_test")
+    count, size = len(x_test), features(model, x_train[:1]).shape[1]
     if len(x_train) < count:
         raise SettingError(f"x_train has {len(x_train)} samples: as many as x_test, {count}, are needed at least")
-    size = features(model, x_train[:1]).shape[1]
-    pca = PCA(min(size, len(x_train), real.shape[1])).fit(x_train)
+    train, test = (_arrays.unlabelled(model, x) for x in (x_train, x_test))
+    asked = {} if test.shape == x_test.shape else {"label": x_test.reshape(count, -1)[:, -1]}
+    real = _arrays.rows(test)
+    pca = PCA(min(size, len(train), real.shape[1])).fit(train)
     candidates = {
-        "model": model.sample(count, seed=seed),
+        "model": model.sample(count, seed=seed, **asked),
         f"Gaussian, PCA, {pca.size}": pca.sample(count, seed),
-        "real samples": x_train[:count],
+        "real samples": train[:count],
     }
     table = {}
     for name, made in candidates.items():

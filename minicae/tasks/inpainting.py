@@ -6,8 +6,8 @@ A mask is an array of booleans, True where a pixel is missing. It has the shape 
 
 import numpy as np
 
-from minicae import ops, shapes
-from minicae.errors import DataError, SettingError, ShapeError
+from minicae import conversion, ops, shapes
+from minicae.errors import DataError, SettingError, ShapeError, shown
 from minicae.tasks import _arrays
 from minicae.tasks.report import Report
 
@@ -34,7 +34,7 @@ def square_mask(shape, size, place="centre", seed=0) -> np.ndarray:
         corners = rng.integers(0, np.add(room, 1), (N, 2))
     elif isinstance(place, str):
         if place != "centre":
-            raise SettingError(f"place must be 'centre', 'random' or (row, column), got {place!r}")
+            raise SettingError(f"place must be 'centre', 'random' or (row, column), got {shown(place)}")
         corners = np.tile(np.floor_divide(room, 2), (N, 1))
     else:
         place = shapes.pair(place, "place", 0)
@@ -49,7 +49,9 @@ def square_mask(shape, size, place="centre", seed=0) -> np.ndarray:
 def random_mask(shape, share=0.5, seed=0) -> np.ndarray:
     """Each pixel missing with probability `share`: booleans (N, H, W, 1) for images (N, H, W, C), (N, C) for vectors."""
     share = shapes.number(share, "share", 0, 1)
-    shape = shapes.sizes(tuple(shape), "shape")
+    shape = shapes.sizes(shape, "shape")
+    if len(shape) < 2:
+        raise ShapeError(f"the shape of samples (N, ...) is wanted, got {shape}")
     rng = np.random.default_rng(shapes.integer(seed, "seed", 0))
     return rng.random((*shape[:3], 1) if len(shape) == 4 else shape) < share
 
@@ -57,8 +59,8 @@ def random_mask(shape, share=0.5, seed=0) -> np.ndarray:
 def half_mask(shape, side="right") -> np.ndarray:
     """The "left", "right", "top" or "bottom" half missing: (N, H, W, 1) booleans. The middle of an odd side stays."""
     N, H, W = _image_shape(shape)
-    if side not in SIDES:
-        raise SettingError(f"side must be one of {', '.join(map(repr, SIDES))}, got {side!r}")
+    if not isinstance(side, str) or side not in SIDES:
+        raise SettingError(f"side must be one of {', '.join(map(repr, SIDES))}, got {shown(side)}")
     mask = np.zeros((N, H, W, 1), bool)
     part = {"left": np.s_[:, :, : W // 2], "right": np.s_[:, :, W - W // 2 :]}
     part |= {"top": np.s_[:, : H // 2], "bottom": np.s_[:, H - H // 2 :]}
@@ -77,7 +79,8 @@ def inpaint(model, x, mask, iterations=4, fill=0.0) -> np.ndarray:
     model : with reconstruct; best trained with `OcclusionNoise` or `MaskingNoise` first
     x : (N, *input_shape); anything, NaN too, under the mask
     mask : booleans, True where a number is missing; x.shape, or what broadcasts to it, such as (H, W, 1)
-    iterations : reconstructions, at least 1; one or two for a model trained with holes, several for one trained without
+    iterations : reconstructions, at least 1; one or two for a model trained with holes. For one trained without, more may
+        help or harm, as the data are: `inpainting_report` compares
     fill : number or array (*input_shape) that stands for what is missing at first: what the noise in training sets, or the
         mean sample for a model trained without
 
@@ -135,7 +138,7 @@ def _filled(x, mask, fill):
 
 def _fitting(mask, x):
     """The mask, checked, in the shape of x."""
-    mask = np.asarray(mask)
+    mask = conversion.array(mask, "mask")
     if mask.dtype != bool:
         raise DataError(f"mask has dtype {mask.dtype}: booleans are wanted, True where a pixel is missing")
     if x.ndim == 4 and mask.shape in (x.shape[1:3], x.shape[:3]):
@@ -147,7 +150,7 @@ def _fitting(mask, x):
 
 
 def _image_shape(shape):
-    shape = shapes.sizes(tuple(shape), "shape")
+    shape = shapes.sizes(shape, "shape")
     if len(shape) not in (3, 4):
         raise ShapeError(f"the shape of images (N, H, W, C) is wanted, got {shape}")
     return shape[:3]

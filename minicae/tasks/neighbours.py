@@ -38,12 +38,13 @@ def knn_accuracy(z_train, y_train, z_test, y_test, k=5) -> float:
     y_train, y_test : (N,), (M,) classes
     k : neighbours that vote, at most N
 
-    Raises ShapeError, DataError for labels of one class or values that are not finite, SettingError for k above N.
+    Raises ShapeError, DataError for labels of one class, test labels of none of the training classes or values that are not
+    finite, SettingError for k above N.
     """
     z_train, z_test = _arrays.rows(z_train, "z_train"), _arrays.rows(z_test, "z_test")
     y_train = _arrays.labels(y_train, len(z_train), "y_train", 2)
-    y_test = _arrays.labels(y_test, len(z_test), "y_test")
     classes, place = np.unique(y_train, return_inverse=True)
+    y_test = _arrays.labels(y_test, len(z_test), "y_test", known=classes)
     votes = place[nearest(z_test, z_train, k)[1]]
     counts = (votes[:, :, None] == np.arange(len(classes))).sum(1)
     return float(np.mean(classes[counts.argmax(1)] == y_test))

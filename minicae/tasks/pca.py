@@ -9,7 +9,7 @@ Source: Pearson (1901); Baldi and Hornik, "Neural networks and principal compone
 import numpy as np
 
 from minicae import shapes
-from minicae.errors import SettingError, ShapeError
+from minicae.errors import SettingError, ShapeError, shown
 from minicae.tasks import _arrays
 
 
@@ -61,8 +61,8 @@ class PCA:
 
     def reconstruction_error(self, x, per="sample") -> np.ndarray:
         """As `Autoencoder.reconstruction_error`."""
-        if per not in ("sample", "pixel"):
-            raise SettingError(f"per must be 'sample' or 'pixel', got {per!r}")
+        if not isinstance(per, str) or per not in ("sample", "pixel"):
+            raise SettingError(f"per must be 'sample' or 'pixel', got {shown(per)}")
         error = np.square(self.reconstruct(x) - x)
         return error if per == "pixel" else error.reshape(len(error), -1).mean(1)
 

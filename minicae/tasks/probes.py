@@ -6,12 +6,14 @@ any scale. Biases are not penalised.
 
 import numpy as np
 
-from minicae import shapes
+from minicae import conversion, shapes
 from minicae.errors import DataError, ShapeError
 from minicae.tasks import _arrays
 
 STEPS = 1_000  # at most, of the classifier
 TOLERANCE = 1e-5  # of its gradient's largest number
+MEMORY = 10  # steps that its picture of the Hessian is made of
+SEARCH = 12  # points looked at along a step, at most
 
 
 class _Linear:
@@ -41,9 +43,9 @@ class LinearProbe(_Linear):
         return _softmax(self.scores(codes))
 
     def accuracy(self, codes, labels) -> float:
-        """Share of codes whose class is predicted."""
+        """Share of codes whose class is predicted; DataError for labels that are all of classes not fitted to."""
         predicted = self.predict(codes)
-        return float(np.mean(predicted == _arrays.labels(labels, len(predicted))))
+        return float(np.mean(predicted == _arrays.labels(labels, len(predicted), known=self.classes)))
 
 
 def linear_probe(codes, labels, penalty=1e-3) -> LinearProbe:
@@ -51,9 +53,10 @@ def linear_probe(codes, labels, penalty=1e-3) -> LinearProbe:
 
         mean over samples of -log softmax(codes w + b)[label]  +  penalty / 2 * sum of w^2
 
-    Each step solves with a bound of the Hessian that never changes, (codes' codes) / 2N + penalty, and carries momentum
-    that is dropped when it points uphill. Sources: Boehning, "Multinomial logistic regression algorithm" (1992);
-    O'Donoghue and Candes, "Adaptive restart for accelerated gradient schemes" (2015).
+    Each step is that of a quasi-Newton method which begins with a bound of the Hessian, (codes' codes) / 2N + penalty, and
+    learns from the last steps how the Hessian differs from it. Scores are linear in the weights, so a search along the step
+    needs no more products with the codes. Sources: Boehning, "Multinomial logistic regression algorithm" (1992); Liu and
+    Nocedal, "On the limited memory BFGS method" (1989).
 
     Parameters
     ----------
@@ -74,19 +77,61 @@ def linear_probe(codes, labels, penalty=1e-3) -> LinearProbe:
     charge[-1] = 0
     bound = inputs.T @ inputs / (2 * len(codes)) + np.diag(np.maximum(charge[:, 0], 1e-9))
     inverse = np.linalg.inv(bound)
-    w = ahead = np.zeros((inputs.shape[1], len(probe.classes)))
-    momentum = 1.0
+    w, scores, changes = np.zeros((inputs.shape[1], len(probe.classes))), np.zeros(target.shape), []
+    before = None  # gradient and step of the last point
     for _ in range(STEPS):
-        gradient = inputs.T @ (_softmax(inputs @ ahead) - target) / len(codes) + charge * ahead
+        gradient = inputs.T @ (_softmax(scores) - target) / len(codes) + charge * w
         if np.abs(gradient).max() < TOLERANCE:
             break
-        moved = ahead - inverse @ gradient
-        if np.vdot(gradient, moved - w) > 0:
-            momentum = 1.0
-        longer = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        w, ahead, momentum = moved, moved + (momentum - 1) / longer * (moved - w), longer
-    probe.weights, probe.bias = ahead[:-1], ahead[-1]
+        if before is not None:
+            step, change = before[1], gradient - before[0]
+            if np.vdot(step, change) > 0:
+                changes = [*changes[1 - MEMORY :], (step, change, np.vdot(step, change))]
+        direction = -_newton(gradient, changes, inverse)
+        move = inputs @ direction
+        t = _along(scores, move, target, np.vdot(charge * w, direction), np.vdot(charge * direction, direction))
+        if not t:  # rounding is all that is left of this direction
+            break
+        before = gradient, t * direction
+        w, scores = w + t * direction, scores + t * move
+    probe.weights, probe.bias = w[:-1], w[-1]
     return probe
+
+
+def _newton(gradient, changes, inverse):
+    """The inverse Hessian times the gradient: `inverse`, corrected by (step, change of the gradient, their product)."""
+    found, shares = gradient.copy(), []
+    for step, change, product in reversed(changes):
+        shares.append(np.vdot(step, found) / product)
+        found -= shares[-1] * change
+    found = inverse @ found
+    for (step, change, product), share in zip(changes, reversed(shares)):
+        found += (share - np.vdot(change, found) / product) * step
+    return found
+
+
+def _along(scores, move, target, slope, bend):
+    """How far to go from `scores` along `move` (N, K): nearly to the least objective; 0 where the way leads up.
+
+    slope, bend : of the penalty: its first derivative at the start and its second
+
+    Newton's method in one dimension, kept between what is known to be too short and what is known to be too far.
+    """
+    t, low, high, start = 0.0, 0.0, np.inf, None
+    for _ in range(SEARCH):
+        powers = _softmax(scores + t * move)
+        first = np.vdot(powers - target, move) / len(move) + slope + t * bend
+        if start is None:
+            start = first
+        if start >= 0:
+            return 0.0
+        if abs(first) <= -0.1 * start:
+            break
+        low, high = (t, high) if first < 0 else (low, t)
+        second = np.vdot(powers, np.square(move - (powers * move).sum(1, keepdims=True))) / len(move) + bend
+        nearer = t - first / second if second > 0 else np.inf
+        t = nearer if low < nearer < high else (low + high) / 2 if high < np.inf else 2 * t + 1
+    return t
 
 
 class Ridge(_Linear):
@@ -132,7 +177,7 @@ def ridge(codes, targets, penalty=1e-3) -> Ridge:
 
 
 def _targets(targets, count):
-    targets = np.asarray(targets)
+    targets = conversion.array(targets, "targets")
     if targets.dtype.kind not in "biuf" or targets.ndim not in (1, 2) or len(targets) != count:
         raise ShapeError(f"targets must be numbers ({count},) or ({count}, T), got {targets.dtype} {targets.shape}")
     if not np.isfinite(targets).all():

@@ -1,5 +1,7 @@
 """Labels on their way in: what `conditioned` writes, what `SplitLabels` takes off, what `AppendLabels` adds."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -51,9 +53,15 @@ def test_what_they_refuse():
         L.AppendLabels(0)
     with pytest.raises(ShapeError, match="last channel of labels"):
         mc.Sequential([L.SplitLabels()], 1)
-    ae = mc.Autoencoder([L.SplitLabels(), L.Dense(2)], [L.AppendLabels(3), L.Dense(4)], 5)
+    parts = mc.Sequential([L.SplitLabels(), L.Dense(2)]), mc.Sequential([L.AppendLabels(3), L.Dense(4)])
+    model = mc.Sequential(parts, 5)
     x = mc.conditioned(np.zeros((6, 4), np.float32), [0] * 6)
-    codes = ae.encode(x)
-    assert ae.reconstruct(x).shape == (6, 4)
+    assert model.predict(x).shape == (6, 4)
     with pytest.raises(ShapeError, match="2 samples and 6 labels"):
-        ae.decode(codes[:2])
+        model.run(parts[1], np.zeros((2, 2), np.float32))
+
+
+@pytest.mark.parametrize("decoder", [[L.AppendLabels(3), L.Dense(4)], [L.Dense(2), L.AppendLabels(2)]])
+def test_a_decoder_takes_no_labels_of_an_earlier_pass(decoder):
+    with pytest.raises(SettingError, match="put it last in the encoder"):
+        mc.Autoencoder([L.SplitLabels(), L.Dense(2)], copy.deepcopy(decoder), 5)

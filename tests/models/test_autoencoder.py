@@ -114,6 +114,26 @@ def test_overcomplete_codes_are_warned_of_unless_something_regularises(regular):
         assert caught[0].filename == __file__
 
 
+NOTHING = [
+    *(L.GaussianNoise(0), L.Dropout(0), L.MaskingNoise(0), L.SaltAndPepperNoise(0), L.L1Penalty(0), L.L2Penalty(0)),
+    *(L.KLSparsity(0), L.ContractivePenalty(0), L.ContractivePenalty(0, "finite_difference")),
+]
+
+
+@pytest.mark.parametrize("layer", NOTHING, ids=repr)
+def test_what_is_there_with_a_weight_of_0_regularises_nothing(layer):
+    with pytest.warns(UserWarning, match="overcomplete"):
+        mc.Autoencoder([L.Dense(3, "sigmoid"), layer], [L.Dense(3)], 3)
+
+
+def test_sampling_regularises_where_it_is_charged_for():
+    for beta in (0.0, 0.1):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            mc.Autoencoder([L.Dense(6), L.GaussianSampling(beta)], [L.Dense(3)], 3)
+        assert len(caught) == (beta == 0)
+
+
 def test_odd_sizes_are_refused_with_the_chain_of_shapes():
     encoder, decoder = [L.Conv2D(4, 3), L.MaxPooling2D(2)], [L.UpSampling2D(2), L.Conv2D(1, 3)]
     with pytest.raises(ShapeError) as caught:

@@ -180,6 +180,28 @@ def test_decoders_that_are_no_mirror(encoder, decoder, shape, message):
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
 
 
+def test_each_stage_writes_files_of_its_own(tmp_path):
+    x = np.random.default_rng(0).random((20, 8), np.float32)
+    log, keep = mc.callbacks.CSVLogger(tmp_path / "log.csv"), mc.callbacks.ModelCheckpoint(str(tmp_path / "model"))
+    histories = stacking.pretrain(dense(), x, epochs=2, callbacks=[log, keep], verbose=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("log-1.csv", "log-2.csv", "log-3.csv", "model-1", "model-2", "model-3")
+    ]
+    for number, history in enumerate(histories, 1):
+        rows = (tmp_path / f"log-{number}.csv").read_text().splitlines()
+        assert [float(row.split(",")[1]) for row in rows[1:]] == history.history["loss"]
+        assert mc.load(tmp_path / f"model-{number}").input_shape == {1: (8,), 2: (6,), 3: (4,)}[number]
+    assert log.path == tmp_path / "log.csv"
+
+
+def test_warming_up_is_for_the_whole_model():
+    model = mc.zoo.variational(input_shape=8, widths=(5,), code=2)
+    before = model.get_weights()
+    with pytest.raises(SettingError, match="not for pretrain.*: give it to model.fit"):
+        stacking.pretrain(model, np.ones((4, 8), "f4"), callbacks=mc.callbacks.BetaWarmup(2), verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+
+
 def test_other_misuse():
     x = np.ones((4, 8), "f4")
     for model in (None, mc.Sequential([L.Dense(8)], 8)):

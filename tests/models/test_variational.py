@@ -150,6 +150,31 @@ def test_collapse_is_said_once_and_only_where_there_is_one():
         plain.fit(x, epochs=1, verbose=0)
 
 
+@pytest.mark.parametrize("count, batch_size", [(403, 20), (403, 8), (19, 16)])
+def test_collapse_is_said_whatever_the_batches_are(count, batch_size):
+    """The last batch has 3 images, and in one case every batch is smaller than what it takes to tell."""
+    x = two_clusters(count)
+    x = x[np.argsort(x[:, 0], kind="stable")]  # in order: the first images alone would all be alike
+    with pytest.warns(UserWarning, match=f"posterior collapse: .* over {min(count, 64)} of the images"):
+        small(beta=50.0).fit(x, epochs=3, batch_size=batch_size, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ae = small(beta=0.01)
+        ae.set_weights([3 * w for w in ae.get_weights()])
+        ae.fit(x, epochs=3, batch_size=batch_size, verbose=0)
+
+
+def test_watching_for_collapse_changes_no_bit():
+    found = []
+    for watched in (True, False):
+        ae = small()
+        if not watched:
+            ae._watchers = lambda x: []
+        ae.fit(two_clusters(50), epochs=3, batch_size=9, verbose=0)
+        found.append(ae.parameters.values.copy())
+    assert np.array_equal(*found)
+
+
 def test_warm_up_goes_from_0_to_beta_and_leaves_no_trace():
     ae, x = small(beta=4.0), two_clusters()
     layer = ae.sampling_layer()

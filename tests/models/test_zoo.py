@@ -8,6 +8,7 @@ import pytest
 
 import minicae as mc
 from minicae import layers as L
+from minicae import losses
 from minicae.errors import MinicaeError, SettingError
 
 SHAPES = [
@@ -193,8 +194,25 @@ def test_variants_take_vectors_and_other_losses():
                 network(**options)
     with pytest.raises(SettingError, match="'l1' or 'kl'"):
         mc.zoo.sparse(penalty="l2")
-    with pytest.raises(SettingError, match="noise must be a layer"):
-        mc.zoo.denoising(noise=0.3)
+
+
+@pytest.mark.parametrize("noise", [0.3, L.Dense(6), L.GaussianSampling(), L.ContractivePenalty(), mc.Sequential([])])
+def test_denoising_wants_noise(noise):
+    with pytest.raises(SettingError, match="noise must be a layer of noise"):
+        mc.zoo.denoising(noise=noise)
+
+
+def test_denoising_takes_every_noise():
+    for noise in (L.Dropout(0.2), L.OcclusionNoise(3), mc.Sequential([L.GaussianNoise(0.1), L.MaskingNoise(0.1)])):
+        assert mc.zoo.denoising(input_shape=(8, 8, 1), noise=noise).encoder.layers[0] is noise
+
+
+@pytest.mark.parametrize("network", [mc.zoo.variational, mc.zoo.conditional_variational])
+@pytest.mark.parametrize("kind", [losses.MeanSquaredError, losses.MeanAbsoluteError, losses.BinaryCrossEntropy])
+def test_a_loss_that_is_a_mean_makes_no_evidence_lower_bound(network, kind):
+    with pytest.raises(SettingError, match=f'{kind.__name__}.. is a mean .* reduction="per_image"'):
+        network(input_shape=6, loss=kind())
+    assert network(input_shape=6, loss=kind(reduction="per_image")).loss.reduction == "per_image"
 
 
 def test_the_default_variants_are_for_28_by_28():

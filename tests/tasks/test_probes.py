@@ -5,6 +5,7 @@ import pytest
 
 from minicae import tasks
 from minicae.errors import DataError, SettingError, ShapeError
+from minicae.tasks import probes
 
 
 def problem(n=150, seed=0):
@@ -23,6 +24,28 @@ def test_the_probe_is_optimal(penalty):
     assert np.abs(inputs.T @ excess + penalty * probe.weights).max() < 1e-5
     assert np.abs(excess.sum(0)).max() < 1e-5
     assert np.allclose(probe.probabilities(codes).sum(1), 1)
+
+
+@pytest.mark.parametrize("penalty", [1e-4, 1e-3])
+def test_few_steps_are_enough(penalty, monkeypatch):
+    """Columns of very different sizes, none of which says much alone."""
+    monkeypatch.setattr(probes, "STEPS", 50)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 600)
+    codes = rng.standard_normal((600, 40)) @ rng.standard_normal((40, 40)) * np.geomspace(0.01, 1, 40)
+    codes[:, :5] += 0.02 * np.eye(5)[labels]
+    probe = tasks.linear_probe(codes, labels, penalty)
+    inputs = (codes - codes.mean(0)) / np.sqrt(np.square(codes - codes.mean(0)).mean())
+    excess = (probe.probabilities(codes) - np.eye(5)[labels]) / len(codes)
+    assert np.abs(inputs.T @ excess + penalty * probe.weights).max() < 1e-5
+
+
+def test_classes_that_a_line_parts_need_no_penalty():
+    """There is no optimum: the weights grow until the gradient is as small as it need be."""
+    codes = np.array([[-1.0, 0], [-2, 1], [1, 0], [3, 1], [1000, -1]])
+    probe = tasks.linear_probe(codes, [0, 0, 1, 1, 1], 0)
+    assert np.isfinite(probe.weights).all() and probe.accuracy(codes, [0, 0, 1, 1, 1]) == 1
+    assert probe.probabilities(codes).max(1).min() > 0.99
 
 
 def test_the_probe_agrees_with_scikit_learn():
