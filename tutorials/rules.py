@@ -41,8 +41,8 @@ def form(notebook, size):
         found.append("not stored after one run from top to bottom")
     if not any(notebooks.figures(notebook)):
         found.append("no figure")
-    if not any(text.startswith("## What to remember") for text in texts):
-        found.append("no cell '## What to remember'")
+    if not any(re.search("^## What to remember", text, re.MULTILINE) for text in texts):
+        found.append("no '## What to remember'")
     for text in texts:
         found += [f"a result in the text: {claim}" for claim in CLAIM.findall(EXEMPT.sub("", text))]
     return found + _exercises(notebook)
