@@ -11,7 +11,11 @@ import sys
 import time
 
 from minicae.arguments import COUNT
-from tutorials import notebooks, rules
+
+try:
+    from tutorials import notebooks, rules
+except ImportError as fault:
+    sys.exit(f'python -m tutorials runs notebooks with nbclient: pip install -e ".[tutorials]" ({fault})')
 
 README = notebooks.FOLDER / "README.md"
 HEAD = "| | notebook | the question | minutes |\n| --- | --- | --- | --- |"
@@ -59,7 +63,7 @@ def table(books):
     for path, notebook in books:
         said = notebooks.opening(notebook)
         rows.append(
-            f"| [![]({notebooks.PICTURES.name}/{path.name[:2]}.png)]({path.name}) "
+            f"| [![{said['title']}]({notebooks.PICTURES.name}/{path.name[:2]}.png)]({path.name}) "
             f"| [{said['title']}]({path.name}) | {said['question']} | {said['minutes']} |"
         )
     return "\n".join([HEAD, *rows])

@@ -13,16 +13,20 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from PIL import Image
+from traitlets import default
 
 FOLDER = Path(__file__).parent
 PICTURES = FOLDER / "pictures"
 SECONDS = 90  # for a cell, before it is given up
 PALETTE = 30_000  # bytes; a larger figure is stored with 256 colours
 THUMBNAIL = (320, 200)  # pixels, at most
-OFFLINE = (
+PREPARATION = (
     "import sys\n"
+    "import matplotlib.font_manager\n"  # on a new machine it says on stderr that it looks for fonts
     "def _offline(event, arguments):\n"
     "    if event in ('socket.connect', 'socket.getaddrinfo'):\n"
     "        raise OSError(f'a tutorial works offline, and this one asks for {arguments[-1]}')\n"
@@ -32,6 +36,14 @@ OPENING = re.compile(
     r"# (?P<title>(?P<number>\d+)\. .+)\n\n\*\*Question\.\*\* (?P<question>.+)\n\n"
     r"\*\*You need\.\*\* (?P<need>.+) (?P<minutes>\d+) minutes\."
 )
+
+
+class Kernel(AsyncKernelManager):
+    """The interpreter that runs this, whatever kernels the user has registered under the same name."""
+
+    @default("kernel_spec_manager")
+    def _specifications(self):
+        return KernelSpecManager(kernel_dirs=[], parent=self)
 
 
 def paths(numbers=()):
@@ -64,10 +76,9 @@ def execute(notebook):
         client = NotebookClient(
             notebook,
             timeout=SECONDS,
-            kernel_name="python3",
-            allow_errors=False,
+            kernel_manager_class=Kernel,
             resources={"metadata": {"path": folder}},
-            extra_arguments=[f"--IPKernelApp.exec_lines={OFFLINE}", "--IPKernelApp.log_level=40"],
+            extra_arguments=[f"--IPKernelApp.exec_lines={PREPARATION}", "--IPKernelApp.log_level=40"],
         )
         search = filter(None, (str(FOLDER.parent), os.environ.get("PYTHONPATH")))
         try:

@@ -6,6 +6,7 @@ code no longer says fails.
 
 import copy
 import re
+import sys
 
 import pytest
 
@@ -69,6 +70,22 @@ def test_a_kernel_is_offline_and_stops_at_the_first_error():
     assert len(notebooks.errors(fresh)) == 1 and "a tutorial works offline" in notebooks.errors(fresh)[0]
     assert fresh.cells[2].outputs == []
     assert any("offline" in complaint for complaint in rules.differences(fresh, fresh))
+
+
+def test_a_kernel_is_this_interpreter_with_settings_of_its_own(tmp_path, monkeypatch):
+    """A user may have a kernel of the same name, and files that IPython runs when it starts."""
+    kernel, startup = tmp_path / "kernels" / "python3", tmp_path / "profile_default" / "startup"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text('{"argv": ["false"], "display_name": "Python 3", "language": "python"}')
+    startup.mkdir(parents=True)
+    (startup / "own.py").write_text("print('hello')")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setenv("MINICAE_DATA", "/somewhere")
+    program = "import os, sys\nprint(sys.executable)\nprint(os.environ['MINICAE_DATA'])"
+    fresh = notebooks.execute(book(program))
+    interpreter, data = fresh.cells[0].outputs[0].text.splitlines()
+    assert interpreter == sys.executable and data != "/somewhere"
 
 
 def test_warnings_are_complaints():
