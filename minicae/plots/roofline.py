@@ -44,7 +44,8 @@ def roofline(rows, peak_gflops, bandwidth_gbs, ax=None, groups=None):
     ax.grid(True, which="major", lw=0.4)
     ax.set_axisbelow(True)
     _label(ax, [point for point in points if point[1] > 1], right * 1.6)
-    _label(ax, [point for point in points if point[1] <= 1], low * 4.2)
+    few = [point for point in points if point[1] <= 1]
+    _label(ax, few, 3 * max((x for _, x, _ in few), default=1.0))
     handles, labels = ax.get_legend_handles_labels()
     if labels:
         once = {label: handle for handle, label in zip(handles, labels)}
