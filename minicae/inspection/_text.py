@@ -79,7 +79,7 @@ def _beside(matrices):
     """Named matrices of one height side by side."""
     blocks = []
     for name, matrix in matrices.items():
-        cells = [["-" if np.isnan(number) else f"{number:.4g}" for number in row] for row in matrix]
+        cells = [["-" if np.isnan(number) else f"{number + 0.0:.4g}" for number in row] for row in matrix]  # no -0
         width = max(len(cell) for row in cells for cell in row)
         text = ["  ".join(cell.rjust(width) for cell in row) for row in cells]
         wide = max(len(name), len(text[0]))

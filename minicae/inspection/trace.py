@@ -35,7 +35,7 @@ class Step:
     output : y forward, dx backward
     parameters : {"w": ..., "b": ...}; a tied layer has here the w that it shares
     gradients : {"w": ..., "b": ...} backward, as they stand at the end of the whole way back; empty forward
-    seconds : that this one run took, the first of a fresh copy; for times that can be compared take `profile`
+    seconds : that this one run took, kernels compiled, memory fresh; for times to compare take the median of many runs
     twin : the step of the same layer in the other direction
     """
 
@@ -159,15 +159,24 @@ def trace(model, x, y=None, loss=None, training=False) -> Trace:
     x = ops.admit(x, model.dtype)
     if x.ndim and not len(x):
         raise DataError(f"trace needs at least one sample, got x of the shape {x.shape}")
-    own, leaves = model.leaves(), copy.deepcopy(model.leaves())
-    forward, backward, value = [], [], x
-    for layer, leaf in zip(own, leaves):
+    loss = _loss_of(model, loss)
+    for _ in range(2):  # the first pass compiles what has to be compiled, and the second is timed
+        steps, cost, charged = _pass(model, x, y, loss, training)
+    shape = "x".join(map(str, model.input_shape))
+    mode = "in training" if training else "outside training"
+    title = f"{type(model).__name__}, {len(x)} samples of {shape}, {loss!r}, {mode}"
+    return Trace(steps, cost, charged, title)
+
+
+def _pass(model, x, y, loss, training):
+    """(steps, loss, penalty) of copies of the model's layers."""
+    leaves, forward, backward, value = copy.deepcopy(model.leaves()), [], [], x
+    for layer, leaf in zip(model.leaves(), leaves):
         given, start = value, time.perf_counter()
         value = leaf.forward(given, training)
         seconds = time.perf_counter() - start
         forward.append(Step(leaf.name, layer, "forward", given.copy(), value.copy(), _parameters(leaf), {}, seconds))
-    charged = sum(leaf.penalty for leaf in leaves)
-    loss = _loss_of(model, loss)
+    charged = float(sum(leaf.penalty for leaf in leaves))
     cost, dy = loss(value, _target(model, x, y, value.shape))
     dy = dy.copy()
     for leaf, there in zip(reversed(leaves), reversed(forward)):
@@ -180,10 +189,7 @@ def trace(model, x, y=None, loss=None, training=False) -> Trace:
     backward[-1].output = dy.copy()
     for leaf, step in zip(reversed(leaves), backward):
         step.gradients |= {one.name: getattr(leaf, f"d{one.name}").copy() for one in leaf.declared}
-    shape = "x".join(map(str, model.input_shape))
-    mode = "in training" if training else "outside training"
-    title = f"{type(model).__name__}, {len(x)} samples of {shape}, {loss!r}, {mode}"
-    return Trace(forward + backward, cost, charged, title)
+    return forward + backward, cost, charged
 
 
 def _parameters(leaf):

@@ -30,7 +30,7 @@ GREY = matplotlib.colormaps["gray"]
 def axes(ax, size) -> Axes:
     """`ax` itself, or axes of a new figure of this size, (width, height) in inches; SettingError for what is no axes."""
     if ax is None:
-        return plt.subplots(figsize=size, layout="constrained")[1]
+        return plt.subplots(figsize=size, layout="compressed")[1]
     if not isinstance(ax, Axes):
         raise SettingError(
             f"ax must be one matplotlib axes, such as plt.subplots()[1], or None, got {type(ax).__name__}"

@@ -59,7 +59,10 @@ def learning_curve(history, ax=None, quantity="loss", log=False, penalty=False, 
         right.set_yscale("log")
         right.set_ylabel("learning rate (dash-dotted)", color=_style.COLOURS[8])
         right.spines[["top", "left"]].set_visible(False)
-    ax.legend(frameon=False, loc="best" if log or penalty else "lower left")
+    if log or penalty or learning_rate:  # lines may be anywhere
+        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    else:
+        ax.legend(frameon=False, loc="lower left")
     return ax
 
 

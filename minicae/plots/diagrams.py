@@ -129,11 +129,11 @@ def im2col(height=4, width=4, kernel=(3, 3), strides=1, padding="valid", filters
     parts = [
         (f"image {height}x{width}", image, ""),
         (f"patches\n{OH}·{OW} x {KH}·{KW}", patches, "→"),
-        (f"weights\n{KH}·{KW} x {F}", weights, "·"),
+        (f"weights\n{KH}·{KW} x {F}", weights, "×"),
         (f"output\n{OH}·{OW} x {F}", product, "="),
     ]
     wide = sum(cells.shape[1] for _, cells, _ in parts) + 6.6
-    high = max(len(cells) for _, cells, _ in parts) + 2.2
+    high = max(len(cells) for _, cells, _ in parts) + 2.6
     scale = min(0.42, 9.5 / wide, 9 / high)
     ax = _style.axes(ax, (wide * scale, high * scale))
     size = min(9.0, 72 * min(np.divide(_style.inches(ax), (wide, high))) * 0.36)
@@ -143,7 +143,10 @@ def im2col(height=4, width=4, kernel=(3, 3), strides=1, padding="valid", filters
         if sign:
             ax.text(left - 1.1, 0, sign, size=1.8 * size, ha="center", va="center")
         _matrix(ax, cells, left, size)
-        ax.text(left + cells.shape[1] / 2, -len(cells) / 2 - 0.3, title, size=1.1 * size, ha="center", va="bottom")
+        top = -len(cells) / 2
+        ax.text(left + cells.shape[1] / 2, top - 0.7, title, size=1.1 * size, ha="center", va="bottom")
+        for f in range(F if place > 1 else 0):
+            ax.text(left + f + 0.5, top - 0.15, f"f={f}", size=size, ha="center", va="bottom", color=_style.QUIET)
         left += cells.shape[1]
     top, start = corners[row]
     _frame(ax, start, top - len(image) / 2, KW, KH)
@@ -152,7 +155,7 @@ def im2col(height=4, width=4, kernel=(3, 3), strides=1, padding="valid", filters
     at += patches.shape[1] + weights.shape[1] + 4.4
     _frame(ax, at, row - len(product) / 2, F, 1)
     ax.set_xlim(-0.2, left + 0.2)
-    ax.set_ylim(max(len(cells) for _, cells, _ in parts) / 2 + 0.2, -max(len(cells) for _, cells, _ in parts) / 2 - 1.9)
+    ax.set_ylim(max(len(cells) for _, cells, _ in parts) / 2 + 0.2, -max(len(cells) for _, cells, _ in parts) / 2 - 2.3)
     _style.bare(ax).set_aspect("equal")
     return ax
 

@@ -10,7 +10,7 @@ from minicae.errors import SettingError
 from minicae.plots import _style
 
 
-def roofline(rows, peak_gflops, bandwidth_gbs, ax=None, groups=None):
+def roofline(rows, peak_gflops, bandwidth_gbs, ax=None, groups=None, limits=("arithmetic", "memory")):
     """GFLOP/s over operations a byte, one point a row, below min(peak, bandwidth * operations a byte). Returns the axes.
 
     Left of the ridge, at peak / bandwidth operations a byte, memory is the limit; right of it, arithmetic is.
@@ -21,6 +21,7 @@ def roofline(rows, peak_gflops, bandwidth_gbs, ax=None, groups=None):
     peak_gflops : what arithmetic alone reaches, GFLOP/s
     bandwidth_gbs : what memory alone reaches, GB/s
     groups : for each row (label, colour), for a legend; None draws all alike
+    limits : how the two limits were measured, in words
     """
     peak = shapes.number(peak_gflops, "peak_gflops", 0, without=(0,))
     bandwidth = shapes.number(bandwidth_gbs, "bandwidth_gbs", 0, without=(0,))
@@ -35,8 +36,8 @@ def roofline(rows, peak_gflops, bandwidth_gbs, ax=None, groups=None):
     ax.loglog(x, np.minimum(peak, x * bandwidth), color="black", lw=1.5)
     ax.set_xlim(low, high)
     ax.set_ylim(min(y for *_, y in points) / 2, 2.2 * max(peak, max(y for *_, y in points)))
-    ax.text(ridge, peak * 1.1, f"arithmetic: {peak:,.0f} GFLOP/s", ha="right", size=9)
-    ax.text(ridge / 8, peak / 6, f"memory: {bandwidth:,.0f} GB/s", ha="right", size=9)
+    ax.text(ridge, peak * 1.1, f"{limits[0]}: {peak:,.0f} GFLOP/s", ha="right", size=9)
+    ax.text(ridge / 8, peak / 6, f"{limits[1]}: {bandwidth:,.0f} GB/s", ha="right", size=9)
     for (_, x, y), (label, colour) in zip(points, groups):
         ax.plot(x, y, "o", color=colour, label=label, ms=6)
     ax.set_xlabel("operations a byte")
@@ -44,7 +45,8 @@ def roofline(rows, peak_gflops, bandwidth_gbs, ax=None, groups=None):
     ax.grid(True, which="major", lw=0.4)
     ax.set_axisbelow(True)
     _label(ax, [point for point in points if point[1] > 1], right * 1.6)
-    _label(ax, [point for point in points if point[1] <= 1], low * 4.2)
+    few = [point for point in points if point[1] <= 1]
+    _label(ax, few, 3 * max((x for _, x, _ in few), default=1.0))
     handles, labels = ax.get_legend_handles_labels()
     if labels:
         once = {label: handle for handle, label in zip(handles, labels)}

@@ -11,9 +11,11 @@ from minicae.plots import _style
 
 MARKED = "#ffa90e"
 BARS = 96  # numbers of a vector that are drawn as bars
-LABEL, SCALE = 4.6, 2.6  # widths of the columns of text, in heights of a row
+VECTOR = 3  # width of the strip of a vector, in heights of a row
+LABEL, SCALE = 4.0, 1.9  # widths of the columns of text, in heights of a row
 WRITTEN = 7  # rows or columns of a matrix whose numbers can be written into their cells
 CHANNELS = 3  # channels of a kernel that are drawn
+INPUTS = 10  # of a dense layer, where they cannot be folded
 
 
 def trace(trace, ax=None, n=0, count=6):
@@ -37,9 +39,10 @@ def trace(trace, ax=None, n=0, count=6):
         raise SettingError(f"n must be below {len(first.input)}, the samples of the trace, got {n}")
     rows = [("input", "", first.input[n], trace.dx[n])]
     rows += [(step.name, type(step.layer).__name__, step.output[n], step.twin.input[n]) for step in trace.forward]
+    count = max(min(count, y.shape[2]) if y.ndim == 3 else min(count, VECTOR) for _, _, y, _ in rows)
     wide, high = LABEL + 2 * (count + SCALE), len(rows)
-    ax = _style.axes(ax, (10, 10 * (high + 0.8) / wide + 0.3))
-    size = min(9.0, 72 * _style.inches(ax)[0] / wide * 0.24)
+    ax = _style.axes(ax, (min(10.0, 0.6 * wide), min(10.0, 0.6 * wide) * (high + 0.8) / wide))
+    size = min(9.0, 72 * _style.inches(ax)[0] / wide * 0.25)
     starts = LABEL, LABEL + count + SCALE
     for start, text in zip(starts, ("y, forward", "dy, backward")):
         ax.text(start, -0.35, text, size=1.15 * size, weight="bold", va="bottom")
@@ -115,9 +118,9 @@ def opening(opened, ax=None):
         ending = f"values · shares\n= {opened.output:.4g}\n\ndy = {opened.dy:.4g}"
     matrices = [matrix for _, named in parts for matrix in named.values()]
     most = max(matrix.shape[0] for matrix in matrices), max(matrix.shape[1] for matrix in matrices)
-    unit = 1.0 if max(most[1], min(most)) <= WRITTEN else max(WRITTEN / max(most), 0.2)
-    gap, left_out = 1.1, 1.6 if len(parts) > 1 else 0.2
-    wide = left_out + 3 * (most[1] * unit + gap) + 3.6
+    unit = 1.0 if max(most[1], min(most)) <= WRITTEN else 4.5 / max(most)
+    gap, left_out = 1.1, 1.6 if parts[0][0] else 0.2
+    wide = left_out + 3 * (most[1] * unit + gap) + 2.8
     high = sum(next(iter(named.values())).shape[0] * unit + 0.7 for _, named in parts) + 1.3
     ax = _style.axes(ax, (min(9.5, 0.62 * wide), min(9.5, 0.62 * wide) * high / wide))
     width, height = _style.inches(ax)
@@ -133,7 +136,7 @@ def opening(opened, ax=None):
                 ax.text(left + matrix.shape[1] * unit / 2, -0.2, name, size=1.1 * size, ha="center", va="bottom")
             _cells(ax, matrix, left, top, unit, size, limits[name])
             left += matrix.shape[1] * unit + gap
-            sign = ("·", "=")[place] if place < 2 and hasattr(opened, "products") else ""
+            sign = ("×", "=")[place] if place < 2 and hasattr(opened, "products") else ""
             ax.text(left - gap / 2, top + tall / 2, sign, size=1.6 * size, ha="center", va="center")
         top += tall + 0.7
     ax.text(left - gap + 0.5, (top - 0.7) / 2, ending, size=1.05 * size, va="center", family="monospace")
@@ -155,10 +158,11 @@ def _product_parts(opened):
             (f"channel {c}" if C > 1 else "", {name: array[..., c] for name, array in named.items()}) for c in order
         ]
     size, side = opened.patch.size, math.isqrt(opened.patch.size)
-    if size > 16 and side**2 == size:
+    if size >= 16 and side**2 == size:
         return [("", {name: array.reshape(side, side) for name, array in named.items()})]
-    order = np.sort(np.argsort(-np.abs(opened.products), kind="stable")[:12])
-    return [("", {name: array[order, None] for name, array in named.items()})]
+    order = np.sort(np.argsort(-np.abs(opened.products), kind="stable")[:INPUTS])
+    label = f"the {len(order)}\nlargest" if len(order) < size else ""
+    return [(label, {name: array[order, None] for name, array in named.items()})]
 
 
 def _ending(opened):
@@ -167,7 +171,9 @@ def _ending(opened):
     if opened.activation != "linear":
         lines.append((opened.activation, opened.output))
     width = max(len(name) for name, _ in lines)
-    return "\n".join(f"{name:<{width}} {number:9.4g}" for name, number in lines)
+    count = opened.products.size
+    text = [f"of all {count} products:" if count > 9 else "of the products:"]
+    return "\n".join([*text, *(f"{name:<{width}} {number:9.4g}" for name, number in lines)])
 
 
 def _cells(ax, matrix, left, top, unit, size, limit):
@@ -182,5 +188,5 @@ def _cells(ax, matrix, left, top, unit, size, limit):
         return
     for (i, j), number in np.ndenumerate(matrix):
         colour = "white" if abs(number) > 0.6 * limit else "black"
-        text = "-" if np.isnan(number) else f"{number:.2g}"
+        text = "-" if np.isnan(number) else f"{number + 0.0:.2g}"
         ax.text(left + j + 0.5, top + i + 0.5, text, size=size, color=colour, ha="center", va="center")
