@@ -43,6 +43,8 @@ def form(notebook, size):
         found.append("no figure")
     if not any(re.search("^## What to remember", text, re.MULTILINE) for text in texts):
         found.append("no '## What to remember'")
+    if notebook.cells[-1].cell_type != "markdown":
+        found.append("the last cell is no text, where the way to the next notebook could stand")
     for text in texts:
         found += [f"a result in the text: {claim}" for claim in CLAIM.findall(EXEMPT.sub("", text))]
     return found + _exercises(notebook)

@@ -16,7 +16,7 @@ pytest.importorskip("ipykernel", reason="notebooks need ipykernel")
 import nbformat
 
 from tutorials import notebooks, rules
-from tutorials.__main__ import README, main, table
+from tutorials.__main__ import HEAD, README, main, table
 
 PATHS = notebooks.paths()
 
@@ -121,7 +121,7 @@ def test_outputs_are_compared_with_a_tolerance(before, after, same):
 
 @pytest.mark.skipif(not PATHS, reason="no notebook to spoil")
 @pytest.mark.parametrize(
-    "spoil", ["title", "setup", "order", "figures", "exercise", "assert", "folded", "claim", "end"]
+    "spoil", ["title", "setup", "order", "figures", "exercise", "assert", "folded", "claim", "end", "last"]
 )
 def test_the_rules_find_what_is_missing(spoil):
     spoiled = notebooks.read(PATHS[0])
@@ -137,7 +137,7 @@ def test_the_rules_find_what_is_missing(spoil):
         for cell in cells:
             cell.pop("outputs", None)
     elif spoil == "exercise":
-        cells.remove(solution)
+        solution.metadata.tags = []
     elif spoil == "assert":
         solution.source = "print('so it is')"
     elif spoil == "folded":
@@ -147,7 +147,9 @@ def test_the_rules_find_what_is_missing(spoil):
     elif spoil == "end":
         for cell in cells:
             cell.source = cell.source.replace("## What to remember", "## So")
-    assert rules.form(spoiled, 1000) != []
+    elif spoil == "last":
+        del cells[-1]
+    assert len(rules.form(spoiled, 1000)) == 1
     assert rules.form(notebooks.read(PATHS[0]), 1000) == []
     assert rules.form(notebooks.read(PATHS[0]), rules.BYTES) != []
 
@@ -168,3 +170,26 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     assert path.read_bytes() == once
     with pytest.raises(SystemExit, match="no notebook has the number 9"):
         main(["run", "9"])
+
+
+def test_the_index(tmp_path, monkeypatch):
+    """Two notebooks: a row and a thumbnail for each, and the way from the first to the second. Once is enough."""
+    readme = tmp_path / "README.md"
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    monkeypatch.setattr(notebooks, "PICTURES", tmp_path)
+    monkeypatch.setattr("tutorials.__main__.README", readme)
+    readme.write_text(f"before\n\n{HEAD}\n| old | row |\n\nafter\n")
+    for number in (1, 2):
+        small = notebooks.read(PATHS[0])
+        small.cells[0].source = re.sub(r"^# \d+", f"# {number}", small.cells[0].source)
+        notebooks.store(small, tmp_path / f"0{number}_small.ipynb")
+    assert main(["index"]) == 0
+    lines = readme.read_text().splitlines()
+    assert lines[0] == "before" and lines[-1] == "after" and len(lines) == 8 and "old" not in readme.read_text()
+    first, second = (notebooks.read(path).cells[-1].source for path in notebooks.paths())
+    title = notebooks.opening(notebooks.read(notebooks.paths()[1]))["title"]
+    assert first.endswith(f"**Next.** [{title}](02_small.ipynb)") and "Next" not in second
+    written = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert {"01.png", "02.png"} < {path.name for path in written}
+    main(["index"])
+    assert written == {path: path.read_bytes() for path in tmp_path.iterdir()}
