@@ -1,10 +1,11 @@
 """Two figures of a training step: its kernels one by one, and all of them below the machine's roof.
 
-Source of the roofline: Williams, Waterman and Patterson, "Roofline" (2009).
+The roofline itself is drawn by `minicae.plots`.
 """
 
-import numpy as np
 from matplotlib.figure import Figure
+
+from minicae import plots
 
 FORWARD, BACKWARD, OTHER = "#3f90da", "#e76300", "#717581"  # told apart with any kind of colour vision
 WIDTH, DPI = 9.0, 100  # inches, pixels an inch: 900 pixels wide
@@ -50,28 +51,19 @@ def step(content) -> Figure:
 
 def roofline(content) -> Figure:
     """GFLOP/s over operations a byte, one point a kernel and size, below what multiply-adds and memory allow."""
-    peak, copy = content["peak"], content["copy"]
     figure = Figure(figsize=(WIDTH, 6.5), layout="constrained")
     axes = figure.subplots()
     points = _points(content["profile"])
-    ridge, right = peak / copy, max(x for x, *_ in points)
-    low, high = min(x for x, *_ in points) / 3, max(right, 2 * ridge) * 100
-    x = np.geomspace(low, high, 200)
-    axes.loglog(x, np.minimum(peak, x * copy), color="black", lw=1.5)
-    axes.text(ridge, peak * 1.1, f"multiply-adds in registers: {peak:,.0f} GFLOP/s", ha="right", fontsize=9)
-    axes.text(ridge / 8, copy * ridge / 6, f"copy of large arrays: {copy:.0f} GB/s", ha="right", fontsize=9)
-    for x, y, name, _ in points:
-        label, colour = kind(name)
-        axes.plot(x, y, "o", color=colour, label=label, ms=6)
-    axes.set_xlim(low, high)
-    axes.set_ylim(min(y for _, y, *_ in points) / 2, 2.2 * max(peak, max(y for _, y, *_ in points)))
+    rows, groups = [], []
+    for intensity, gflops, kernel, layers in points:
+        named = f"  {', '.join(layers)}" if layers and intensity > 1 else ""
+        rows.append((kernel.removeprefix("conv2d_") + named, intensity, gflops))
+        groups.append(kind(kernel))
+    limits = "multiply-adds in registers", "copy of large arrays"
+    plots.roofline(rows, content["peak"], content["copy"], axes, groups, limits)
     axes.set_xlabel("operations a byte (arrays read or written once; kernels without products: one for each number)")
     axes.set_ylabel("GFLOP/s, counted as direct work")
     axes.set_title(f"{content['title']}: the roofline of this machine", fontsize=11)
-    axes.grid(True, which="major", lw=0.4)
-    _label(axes, [point for point in points if point[0] > 1], right * 1.6)
-    _label(axes, [point for point in points if point[0] <= 1], low * 4.2)
-    _legend(axes, "lower center")
     return figure
 
 
@@ -88,25 +80,6 @@ def _points(rows):
         intensity = flops / sum(row["nbytes"] for _, row in group)
         found.append((intensity, flops / sum(row["ms"] for _, row in group) / 1e6, kernel, layers))
     return found
-
-
-def _label(axes, points, x):
-    """The names of points, side by side in one column at `x`, as near to their points as they can be read."""
-    points = sorted(points, key=lambda point: point[1])
-    wanted = [np.log10(y) for _, y, *_ in points]
-    decades = np.subtract(*np.log10(axes.get_ylim())[::-1])
-    apart = 0.028 * decades
-    up, down = list(wanted), list(wanted)
-    for place in range(1, len(points)):
-        up[place] = max(up[place], up[place - 1] + apart)
-        down[-1 - place] = min(down[-1 - place], down[-place] - apart)
-    for (at, y, kernel, layers), above, below in zip(points, up, down):
-        text = kernel.removeprefix("conv2d_") + (f"  {', '.join(layers)}" if layers and at > 1 else "")
-        axes.annotate(
-            text, (at, y), (x, 10 ** ((above + below) / 2)), fontsize=8, va="center",
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
-            arrowprops={"arrowstyle": "-", "lw": 0.4, "shrinkA": 0, "shrinkB": 2},
-        )  # fmt: skip
 
 
 def _legend(axes, place):

@@ -2,6 +2,7 @@
 
 from minicae import datasets, errors, initializers, layers, losses, metrics, ops, optimizers, schedules, tasks
 from minicae.inspection.gradcheck import gradcheck
+from minicae.inspection.trace import trace
 from minicae.layers.condition import conditioned
 from minicae.models import stacking, zoo
 from minicae.models.autoencoder import Autoencoder
@@ -28,5 +29,6 @@ __all__ = [
     "schedules",
     "stacking",
     "tasks",
+    "trace",
     "zoo",
 ]
