@@ -63,6 +63,7 @@ def _strip(ax, values, left, top, count, signed):
     """Draw one sample's numbers in a strip of height 1 and width `count`. Returns where it ends."""
     limit = _style.signed_limit(values)
     signed = signed or bool((values < 0).any())
+    values = values[..., None] if values.ndim == 2 else values  # an image without a channel axis
     if values.ndim == 3:
         images = np.moveaxis(values, 2, 0)[:count, ..., None]
     elif values.ndim == 1 and values.size > BARS and math.isqrt(values.size) ** 2 == values.size:

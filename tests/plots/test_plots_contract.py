@@ -134,6 +134,7 @@ def test_text_can_be_read(name):
         lambda: plots.filters(np.ones(3)),
         lambda: plots.latent_scatter(np.ones((4, 2)), [1, 2]),
         lambda: plots.latent_scatter(np.ones((0, 2))),
+        lambda: plots.latent_scatter(np.full((4, 3), np.nan)),
         lambda: plots.latent_grid(np.ones((2, 3, 4, 4, 1))),
         lambda: plots.latent_grid(np.ones((2, 2, 4)), extent=0),
         lambda: plots.interpolation(np.ones(4)),
