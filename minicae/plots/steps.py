@@ -9,7 +9,6 @@ from minicae import shapes
 from minicae.errors import SettingError
 from minicae.plots import _style
 
-MARKED = "#ffa90e"
 BARS = 96  # numbers of a vector that are drawn as bars
 VECTOR = 3  # width of the strip of a vector, in heights of a row
 LABEL, SCALE = 4.0, 1.9  # widths of the columns of text, in heights of a row
