@@ -1,1 +1,1 @@
-"""Looking at models: gradient checks and summaries. They work on anything with layers, forward, backward, parameters."""
+"""Looking at models: gradient checks, traces, summaries. They work on anything with layers, forward, backward, parameters."""

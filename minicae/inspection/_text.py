@@ -1,9 +1,20 @@
-"""Openings as text: numbers in columns, the ones that matter most where there are too many."""
+"""Text for people: descriptions cut to a length, shapes, and openings as numbers in columns, the ones that matter most where
+there are too many."""
 
 import numpy as np
 
 SHOWN = 8  # products of a dense layer that are listed
 CHANNELS = 3  # channels of a convolution that are shown in full
+
+
+def short(text, limit=44) -> str:
+    """text, its end replaced by three dots where it is longer than `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def shape(sizes) -> str:
+    """28x28x1."""
+    return "x".join(map(str, sizes))
 
 
 def products(opened) -> str:

@@ -1,6 +1,7 @@
 """A model as a table: what comes out of each layer, what it costs, how far it sees, how it is computed."""
 
 from minicae import shapes
+from minicae.inspection import _text
 
 
 def summarize(model) -> str:
@@ -8,7 +9,7 @@ def summarize(model) -> str:
     image = model.input_shape[:2] if len(model.input_shape) == 3 else (1, 1)
     field = shapes.ReceptiveField(image)
     rows = [("layer", "output", "parameters", "MFLOP", "memory", "field", "algorithm")]
-    rows.append(("input", _shape(model.input_shape), "", "", "", "", ""))
+    rows.append(("input", _text.shape(model.input_shape), "", "", "", "", ""))
     total_memory = 0
     pairs = [step for step in model.steps() if hasattr(step, "conv")]
     together, skipped = {pair.conv.name: pair.algorithm for pair in pairs}, {pair.up.name for pair in pairs}
@@ -22,8 +23,8 @@ def summarize(model) -> str:
         seen = seen if len(model.input_shape) == 3 else "all" if leaf.extent is None else ""
         rows.append(
             (
-                f"{leaf.name} {_short(leaf)}",
-                _shape(leaf.output_shape),
+                f"{leaf.name} {_text.short(repr(leaf))}",
+                _text.shape(leaf.output_shape),
                 f"{weights:,}" if weights else "",
                 f"{leaf.flops / 1e6:.3f}" if leaf.flops else "",
                 _bytes(memory),
@@ -47,15 +48,6 @@ def summarize(model) -> str:
 
 def _align(cell, width, column):
     return cell.ljust(width) if column in (0, 6) else cell.rjust(width)
-
-
-def _short(leaf, limit=44):
-    text = repr(leaf)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def _shape(shape):
-    return "x".join(map(str, shape))
 
 
 def _bytes(count):

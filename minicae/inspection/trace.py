@@ -16,6 +16,7 @@ import numpy as np
 
 from minicae import losses, ops
 from minicae.errors import DataError, SettingError, ShapeError
+from minicae.inspection import _text
 from minicae.inspection.openings import open_output
 from minicae.layers.base import Layer
 from minicae.layers.tied import Tied
@@ -153,7 +154,9 @@ def trace(model, x, y=None, loss=None, training=False) -> Trace:
     Raises SettingError for a model that is not built, DataError for an empty batch, ShapeError where shapes do not fit.
     """
     if not isinstance(model, Layer) or model.input_shape is None or not model.leaves():
-        raise SettingError(f"trace needs a built model with layers, got {_short(repr(model), 60)}: give it input_shape")
+        raise SettingError(
+            f"trace needs a built model with layers, got {_text.short(repr(model), 60)}: give it input_shape"
+        )
     if not isinstance(training, bool):
         raise SettingError(f"training must be True or False, got {training!r}")
     x = ops.admit(x, model.dtype)
@@ -162,9 +165,8 @@ def trace(model, x, y=None, loss=None, training=False) -> Trace:
     loss = _loss_of(model, loss)
     for _ in range(2):  # the first pass compiles what has to be compiled, and the second is timed
         steps, cost, charged = _pass(model, x, y, loss, training)
-    shape = "x".join(map(str, model.input_shape))
     mode = "in training" if training else "outside training"
-    title = f"{type(model).__name__}, {len(x)} samples of {shape}, {loss!r}, {mode}"
+    title = f"{type(model).__name__}, {len(x)} samples of {_text.shape(model.input_shape)}, {loss!r}, {mode}"
     return Trace(steps, cost, charged, title)
 
 
@@ -217,9 +219,9 @@ def _target(model, x, y, shape):
 
 
 def _forward_row(step):
-    y, label = step.output, f"{step.name} {_short(repr(step.layer), 44)}"
+    y, label = step.output, f"{step.name} {_text.short(repr(step.layer))}"
     numbers = (f"{number:.4g}" for number in (y.mean(dtype=np.float64), y.std(dtype=np.float64), y.min(), y.max()))
-    return label, _shape(y), *numbers, f"{np.mean(y == 0):.0%}", f"{step.seconds * 1e3:.3f}"
+    return label, _text.shape(y.shape[1:]), *numbers, f"{np.mean(y == 0):.0%}", f"{step.seconds * 1e3:.3f}"
 
 
 def _backward_row(step):
@@ -229,21 +231,13 @@ def _backward_row(step):
     others = ", ".join(f"mean |d{name}| {mean}" for name, mean in means.items())
     return (
         label,
-        _shape(dx),
+        _text.shape(dx.shape[1:]),
         f"{dx.mean(dtype=np.float64):.4g}",
         f"{dx.max():.4g}",
         first,
         others,
         f"{step.seconds * 1e3:.3f}",
     )
-
-
-def _shape(array):
-    return "x".join(map(str, array.shape[1:]))
-
-
-def _short(text, limit):
-    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def _table(rows):

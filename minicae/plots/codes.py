@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import patheffects
 
 from minicae import shapes
-from minicae.errors import ShapeError
+from minicae.errors import DataError, ShapeError
 from minicae.plots import _style
 
 
@@ -20,6 +20,8 @@ def latent_scatter(codes, labels=None, ax=None):
     """
     codes = _style.array(codes, "codes", range(1, 9))
     codes = codes.reshape(len(codes), -1)
+    if not np.isfinite(codes).all():
+        raise DataError(f"codes hold {np.count_nonzero(~np.isfinite(codes))} values that are not finite")
     labels = None if labels is None else np.asarray(labels)
     if labels is not None and labels.shape != codes.shape[:1]:
         raise ShapeError(f"labels must be one a code, ({len(codes)},), got {labels.shape}")

@@ -8,17 +8,12 @@ from minicae.errors import SettingError
 from minicae.plots import _style
 
 LARGEST = 64  # rows or columns of a matrix that can still be read
-MARKED = "#ffa90e"
-KINDS = {  # what a layer does to the image, by its class; the rest changes numbers, not their place
-    "weights": ("Dense", "Conv2D", "Conv2DTranspose", "Tied"),
-    "smaller": ("MaxPooling2D", "AveragePooling2D", "Cropping2D"),
-    "larger": ("UpSampling2D", "ZeroPadding2D"),
-}
-COLOURED = {
-    "weights": (_style.COLOURS[0], "weights"),
-    "smaller": (_style.COLOURS[6], "smaller image"),
-    "larger": (_style.COLOURS[7], "larger image"),
-    None: (_style.COLOURS[3], "no weights, same image"),
+MARKED = _style.COLOURS[1]
+KINDS = {  # of layers: colour, and classes by name; the last kind is for all others
+    "products with weights": (_style.COLOURS[0], ("Dense", "Conv2D", "Conv2DTranspose", "Tied")),
+    "smaller image": (_style.COLOURS[6], ("MaxPooling2D", "AveragePooling2D", "Cropping2D")),
+    "larger image": (_style.COLOURS[7], ("UpSampling2D", "ZeroPadding2D")),
+    "other": (_style.COLOURS[3], ()),
 }
 
 
@@ -38,7 +33,7 @@ def architecture(model, ax=None):
     ax = _style.axes(ax, (9, 0.34 * (len(leaves) + 1) + 0.7))
     rows = [("input", "", model.input_shape, 0, None)]
     for leaf in leaves:
-        kind = next((kind for kind, names in KINDS.items() if type(leaf).__name__ in names), None)
+        kind = next((kind for kind, (_, names) in KINDS.items() if type(leaf).__name__ in names), "other")
         weights = sum(shapes.count(declaration.shape) for declaration in leaf.declared)
         rows.append((leaf.name, repr(leaf), leaf.output_shape, weights, kind))
     widest = np.log1p(max(shapes.count(shape) for _, _, shape, _, _ in rows))
@@ -46,7 +41,7 @@ def architecture(model, ax=None):
     last = _last_of_encoder(leaves)
     for place, (name, text, shape, weights, kind) in enumerate(rows):
         width = 0.26 * np.log1p(shapes.count(shape)) / widest
-        colour = _style.QUIET if not place else COLOURED[kind][0]
+        colour = _style.QUIET if not place else KINDS[kind][0]
         ax.add_patch(Rectangle((0.61 - width / 2, place - 0.36), width, 0.72, color=colour, lw=0))
         if place == last:
             ax.add_patch(Rectangle((0.61 - width / 2, place - 0.36), width, 0.72, fill=False, ec="black", lw=2))
@@ -62,8 +57,8 @@ def architecture(model, ax=None):
     ax.set_xlim(0, 1)
     ax.set_ylim(len(rows) - 0.4, -1.3)
     _style.bare(ax)
-    used = [kind for kind in COLOURED if any(row[4] == kind for row in rows[1:])]
-    handles = [Rectangle((0, 0), 1, 1, color=COLOURED[kind][0], label=COLOURED[kind][1]) for kind in used]
+    used = [kind for kind in KINDS if any(row[4] == kind for row in rows[1:])]
+    handles = [Rectangle((0, 0), 1, 1, color=KINDS[kind][0], label=kind) for kind in used]
     ax.legend(
         handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=4, frameon=False, fontsize=size,
         title="width of a bar: numbers in the output of one sample, logarithmic", title_fontsize=size,

@@ -9,7 +9,6 @@ from minicae import shapes
 from minicae.errors import SettingError
 from minicae.plots import _style
 
-MARKED = "#ffa90e"
 BARS = 96  # numbers of a vector that are drawn as bars
 VECTOR = 3  # width of the strip of a vector, in heights of a row
 LABEL, SCALE = 4.0, 1.9  # widths of the columns of text, in heights of a row
@@ -63,6 +62,7 @@ def _strip(ax, values, left, top, count, signed):
     """Draw one sample's numbers in a strip of height 1 and width `count`. Returns where it ends."""
     limit = _style.signed_limit(values)
     signed = signed or bool((values < 0).any())
+    values = values[..., None] if values.ndim == 2 else values  # an image without a channel axis
     if values.ndim == 3:
         images = np.moveaxis(values, 2, 0)[:count, ..., None]
     elif values.ndim == 1 and values.size > BARS and math.isqrt(values.size) ** 2 == values.size:
@@ -102,8 +102,9 @@ def _scale(values):
 def opening(opened, ax=None):
     """What one number of an output was made of: inputs, weights and their products, or source pixels and their shares.
 
-    Kernels of many channels show the three whose products are largest; dense layers with many inputs fold them to a square
-    where that is possible, else they show the largest products.
+    Beside the inputs are their rows and columns; what has none is padding. Kernels of many channels show the three whose
+    products are largest; dense layers with many inputs fold them to a square where that is possible, else they show the
+    largest products.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def opening(opened, ax=None):
     matrices = [matrix for _, named in parts for matrix in named.values()]
     most = max(matrix.shape[0] for matrix in matrices), max(matrix.shape[1] for matrix in matrices)
     unit = 1.0 if max(most[1], min(most)) <= WRITTEN else 4.5 / max(most)
-    gap, left_out = 1.1, 1.6 if parts[0][0] else 0.2
+    gap, left_out = 1.1, 2.0 if parts[0][0] else 0.7
     wide = left_out + 3 * (most[1] * unit + gap) + 2.8
     high = sum(next(iter(named.values())).shape[0] * unit + 0.7 for _, named in parts) + 1.3
     ax = _style.axes(ax, (min(9.5, 0.62 * wide), min(9.5, 0.62 * wide) * high / wide))
@@ -135,6 +136,8 @@ def opening(opened, ax=None):
             if not top:
                 ax.text(left + matrix.shape[1] * unit / 2, -0.2, name, size=1.1 * size, ha="center", va="bottom")
             _cells(ax, matrix, left, top, unit, size, limits[name])
+            if not place and opened.rows is not None and unit == 1:
+                _numbered(ax, opened, left, top, size)
             left += matrix.shape[1] * unit + gap
             sign = ("×", "=")[place] if place < 2 and hasattr(opened, "products") else ""
             ax.text(left - gap / 2, top + tall / 2, sign, size=1.6 * size, ha="center", va="center")
@@ -174,6 +177,17 @@ def _ending(opened):
     count = opened.products.size
     text = [f"of all {count} products:" if count > 9 else "of the products:"]
     return "\n".join([*text, *(f"{name:<{width}} {number:9.4g}" for name, number in lines)])
+
+
+def _numbered(ax, opened, left, top, size):
+    """Beside and below a matrix of input pixels their rows and columns in the input; nothing for padding."""
+    style = {"size": 0.85 * size, "color": _style.QUIET}
+    for place, row in enumerate(opened.rows):
+        text = f"row {row}" if row >= 0 else ""
+        ax.text(left - 0.1, top + place + 0.5, text, rotation=90, ha="right", va="center", **style)
+    for place, column in enumerate(opened.columns):
+        text = f"col {column}" if column >= 0 else ""
+        ax.text(left + place + 0.5, top + len(opened.rows) + 0.08, text, ha="center", va="top", **style)
 
 
 def _cells(ax, matrix, left, top, unit, size, limit):
