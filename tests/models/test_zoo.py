@@ -141,19 +141,27 @@ OTHER = {  # another value of each setting of each network
     "tied": True,
     "sizes": (4, 3, 2),
     "output_activation": "tanh",
+    "filters": (2, 3),
+    "last_kernel": 1,
+    "interpolation": "bilinear",
 }
 
 
 @pytest.mark.filterwarnings("ignore:overcomplete")
 @pytest.mark.parametrize(
     "network, name",
-    [(network, name) for network in (*VARIANTS, mc.zoo.stacked) for name in inspect.signature(network).parameters],
+    [
+        (network, name)
+        for network in (*VARIANTS, mc.zoo.basic, mc.zoo.stacked, mc.zoo.convolutional)
+        for name in inspect.signature(network).parameters
+    ],
 )
 def test_every_setting_changes_something(network, name):
     base = {"penalty": "kl"} if name == "target" else {}
+    base |= {"filters": (3, 4, 5)} if network is mc.zoo.convolutional else {}
 
     def seen(**options):
-        model = network(**base, **options)
+        model = network(**base | options)
         return model.config(), repr(model.loss), repr(model.optimizer), [w.tobytes() for w in model.get_weights()]
 
     assert seen() != seen(**{name: OTHER[name]})
