@@ -23,7 +23,7 @@ class Program:
     """The steps of a model: `encoder` and `decoder`, lists that JSON can hold, and `numbers`, the vector of their weights.
 
     A label that the encoder appends to its code is left to the decoder, so that a code is what the layers make of a sample.
-    `classes` is the number of classes that the decoder takes one of, None where it takes none.
+    `classes` is the number of classes that the decoder is told one of, 0 where it is told none.
 
     Raises SettingError for a layer that the page cannot run.
     """
@@ -41,14 +41,15 @@ class Program:
             shape = model.decoder.output_shape
             named = {"name": "as data", "text": "Sigmoid of the logits", "shape": shape, "arrays": {}}
             self.decoder.append(named | {"kernel": "identity", "activation": "sigmoid", "alpha": 0.0})
-        sizes = [leaf.classes for leaf in self._leaves.values() if isinstance(leaf, L.AppendLabels)]
-        self.classes = max(sizes, default=None)
+        self.classes = max((leaf.classes for leaf in decoder if isinstance(leaf, L.AppendLabels)), default=0)
         self.numbers = np.concatenate([np.zeros(0, np.float32), *self._arrays])
 
     def _step(self, leaf: Layer) -> dict:
         translate = TRANSLATIONS.get(type(leaf))
         if translate is None:
-            raise SettingError(f"the page cannot run {leaf.name}, a {type(leaf).__name__}: it knows minicae's own layers")
+            raise SettingError(
+                f"the page cannot run {leaf.name}, a {type(leaf).__name__}: it knows minicae's own layers"
+            )
         activation, alpha = leaf.slope or ("linear", 0.0)
         step = {"name": leaf.name, "text": repr(leaf), "shape": leaf.output_shape, "arrays": {}}
         step |= {"activation": activation, "alpha": alpha} | translate(leaf, self)

@@ -50,9 +50,7 @@ def answers(model, x, labels):
     steps = program.encoder + program.decoder
     samples = [one["codes"] + one["outputs"] for one in json.loads(done.stdout)]
     arrays = [[np.frombuffer(base64.b64decode(text), "<f4") for text in sample] for sample in samples]
-    return [
-        np.stack([sample[n] for sample in arrays]).reshape(len(x), *step["shape"]) for n, step in enumerate(steps)
-    ]
+    return [np.stack([sample[n] for sample in arrays]).reshape(len(x), *step["shape"]) for n, step in enumerate(steps)]
 
 
 def close(got, want, terms):
