@@ -111,10 +111,9 @@ function drawPair(n) {
 
 function drawLayers(part, layers, outputs) {
   const rowsOf = element(part), most = element("all").checked ? Infinity : content.first_channels;
-  if (!rowsOf.children.length) layers.forEach((layer) => rowsOf.append(layerRow(layer)));
   layers.forEach((layer, n) => {
     const [canvas, note] = [rowsOf.children[n].querySelector("canvas"), rowsOf.children[n].querySelector(".note")];
-    const idle = layer.kernel === "identity" && layer.activation === "linear";
+    const idle = layer.kernel === "identity" && layer.activation === "linear" && layer.shape.length !== 3;
     canvas.hidden = idle;
     note.textContent = idle ? "the same numbers" : drawMaps(canvas, outputs[n], most);
   });
@@ -222,4 +221,5 @@ if (content.classes_of_decoder) {
     drawRing();
   });
 }
+for (const part of ["encoder", "decoder"]) element(part).append(...content[part].map(layerRow));
 choose(0);
