@@ -92,6 +92,25 @@ def test_every_layer_in_the_page_answers_as_its_kernel_does(case):
     assert close(got, model.encode(x), terms=x[0].size)
 
 
+EXTREMES = [
+    *(L.ReLU(), L.LeakyReLU(0.2), L.ELU(0.7), L.Sigmoid(), L.Tanh(), L.Softplus(), L.Softmax()),
+    *(L.MaxPooling2D(2, padding="same"), L.UpSampling2D((1, 2), "bilinear", align_corners=True)),
+]
+
+
+@needs_node
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+@pytest.mark.parametrize("layer", EXTREMES, ids=repr)
+def test_large_numbers_nan_and_images_of_one_row(layer):
+    x = np.float32([[-1000, -40, -0.0, 0, 90, 1000], [1, 2, 3, np.nan, 5, 6]])[:, None, :, None]
+    if isinstance(layer, L.Softmax):
+        x = np.swapaxes(x, 2, 3)
+    model = model_around([from_config(layer.config())], x)
+    got, want = answers(model, x, [-1, -1])[0], model.run(model.encoder, x, allow_nonfinite=True)
+    assert np.array_equal(np.isnan(got), np.isnan(want)) and np.isnan(got).any()
+    assert close(got[0], want[0], terms=1) and np.isfinite(got[0]).all()
+
+
 def test_every_layer_class_is_translated_and_in_these_tests():
     classes = {value for value in vars(L).values() if isinstance(value, type) and value is not L.Layer}
     assert classes - set(TRANSLATIONS) == {L.Chain}
