@@ -30,4 +30,4 @@ def run(arguments):
     if math.prod(x.shape[1:]) == math.prod(model.input_shape):
         x = x.reshape(-1, *model.input_shape)
     explore.write(model, x, out, labels, Path(arguments.model).name)
-    print(f"wrote {out}, {out.stat().st_size / 1e6:.1f} MB: open it in a browser")
+    print(f"wrote {out}, {out.stat().st_size // 1000:,} kB: open it in a browser")

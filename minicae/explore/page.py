@@ -69,10 +69,9 @@ def assemble(model: Autoencoder, x, labels=None, title: str = "An autoencoder") 
         content["labels"] = np.rint(x[(slice(None), *[0] * (x.ndim - 2), -1)]).astype(int).tolist()
         labels = content["labels"] if labels is None else labels
     content |= _packed_samples(bare) | _plane(codes) | _classes(labels)
-    facts = (
-        f"{model.parameters.values.size:,} parameters, a code of {codes.shape[1]:,} numbers;"
-        f" mean squared error {error:.5f} over the {len(x):,} samples of this page"
-    )
+    sizes = [(model.parameters.values.size, "parameter"), (codes.shape[1], "number"), (len(x), "sample")]
+    parameters, size, count = (f"{n:,} {noun}{'s' * (n != 1)}" for n, noun in sizes)
+    facts = f"{parameters}, a code of {size}; mean squared error {error:.5f} over the {count} of this page"
     return _filled(title, facts, content)
 
 

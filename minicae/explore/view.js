@@ -45,7 +45,7 @@ function encode(n) {
 // Take up sample n: it is the chosen one, and the ring goes to its code.
 function choose(n) {
   state.chosen = state.from = n;
-  state.pointed = null;
+  mark(null);
   state.label = labelOf(n);
   element("chosen").value = n;
   element("class").value = state.label;
@@ -122,6 +122,7 @@ function drawLayers(part, layers, outputs) {
 function layerRow(layer) {
   const row = document.createElement("figure"), caption = document.createElement("figcaption");
   const canvas = document.createElement("canvas");
+  canvas.hidden = true;
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `output of ${layer.name}`);
   const lines = {name: layer.name, kind: layer.text, shape: layer.shape.join(" \u00d7 "), note: ""};
@@ -174,12 +175,17 @@ function rows(values, width) {
   return Array.from({length: values.length / width}, (_, n) => Array.from(values.subarray(n * width, (n + 1) * width)));
 }
 
+// The pointer is at sample n, or at none: then the chosen one is shown again.
 function point(n) {
   if (n === state.pointed) return;
+  mark(n);
+  drawPair(n === null ? state.chosen : n);
+}
+
+function mark(n) {
   if (state.pointed !== null) map.dots[state.pointed].classList.remove("pointed");
   if (n !== null) map.dots[n].classList.add("pointed");
   state.pointed = n;
-  drawPair(n === null ? state.chosen : n);
 }
 
 let dragging = false;

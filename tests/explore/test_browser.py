@@ -157,6 +157,9 @@ def test_a_click_on_a_dot_chooses_its_sample(page):
     n = shown.alone()
     shown.browser.pointer(shown.dot(n), "down", "up")
     assert shown.text("#chosen") == str(n) and f"those of sample {n}" in shown.text("#start")
+    shown.browser.pointer((5, 5))
+    marks = "return map.dots.flatMap((dot, n) => Array.from(dot.classList, (kind) => `${kind} ${n}`))"
+    assert [mark for mark in shown.run(marks) if not mark.startswith("dot")] == [f"chosen {n}"]
     assert np.allclose(shown.code(), shown.model.encode(shown.x[n : n + 1]), atol=1e-5)
 
 
