@@ -29,7 +29,8 @@ function drawMap(svg, points, names, colourOf, classes) {
     add(svg, "text", {x: left, y: top, class: "class-name"}, name);
   }
   const ring = add(svg, "g", {
-    id: "ring", tabindex: 0, role: "application", "aria-label": "the code that the decoder reads: move it with the arrow keys",
+    id: "ring", tabindex: 0, role: "application", "aria-describedby": "answer-text",
+    "aria-label": "the code that the decoder reads: move it with the arrow keys",
   });
   for (const [r, kind] of [[11, "halo"], [11, "line"], [1.8, "centre"]]) add(ring, "circle", {r, class: kind});
 
