@@ -110,3 +110,8 @@ function short(value) {
 function listed(y, before) {
   return y.shape.length === 1 && y.data.length <= 8 ? before + Array.from(y.data, short).join(", ") : "";
 }
+
+// What a picture of a sample leaves out.
+function averaged({shape}) {
+  return shape.length === 3 && ![1, 3].includes(shape[2]) ? ` (the mean of its ${shape[2]} channels)` : "";
+}

@@ -30,6 +30,7 @@ function sample(n) {
   return tensor(content.sample_shape, samples.subarray(n * size, (n + 1) * size));
 }
 
+// The class that a conditional model is told with sample n; -1 is none.
 function labelOf(n) {
   return content.labels ? content.labels[n] : -1;
 }
@@ -81,6 +82,7 @@ function drawRing() {
   drawRing.later = setTimeout(() => drawLayers("decoder", content.decoder, outputs), 120);
 }
 
+// The ring's place on the map.
 function plane() {
   return [state.at[0], state.at.length > 1 ? state.at[1] : 0];
 }
@@ -88,7 +90,8 @@ function plane() {
 function startText() {
   const whose = state.from === null ? "the mean code" : `sample ${state.from}`;
   if (D <= 2) return "The map shows all of the code.";
-  return `The code has ${D.toLocaleString("en")} numbers, the map two directions of it; all others are those of ${whose}.`;
+  return `The code has ${D.toLocaleString("en")} numbers: the map moves it along two directions, the sliders along others;`
+    + ` what is not moved stays as in ${whose}.`;
 }
 
 function drawChosen() {
@@ -105,20 +108,22 @@ function drawPair(n) {
   const error = x.data.reduce((sum, value, at) => sum + (value - y.data[at]) ** 2, 0) / x.data.length;
   const named = content.class_of ? `, class ${content.classes[content.class_of[n]]}` : "";
   element("sample-text").value = `sample ${n}${named}; mean squared error ${short(error)}`;
-  element("input-text").textContent = `input${listed(x, ": ")}`;
+  element("input-text").textContent = `input${listed(x, ": ")}${averaged(x)}`;
   element("output-text").textContent = `reconstruction${listed(y, ": ")}`;
 }
 
+// The outputs of the layers of a part, "encoder" or "decoder", each in its row.
 function drawLayers(part, layers, outputs) {
-  const rowsOf = element(part), most = element("all").checked ? Infinity : content.first_channels;
+  const most = element("all").checked ? Infinity : content.first_channels;
   layers.forEach((layer, n) => {
-    const [canvas, note] = [rowsOf.children[n].querySelector("canvas"), rowsOf.children[n].querySelector(".note")];
+    const row = element(part).children[n], canvas = row.querySelector("canvas"), note = row.querySelector(".note");
     const idle = layer.kernel === "identity" && layer.activation === "linear" && layer.shape.length !== 3;
     canvas.hidden = idle;
     note.textContent = idle ? "the same numbers" : drawMaps(canvas, outputs[n], most);
   });
 }
 
+// A row for a layer: what it is, and room for its picture.
 function layerRow(layer) {
   const row = document.createElement("figure"), caption = document.createElement("figcaption");
   const canvas = document.createElement("canvas");
@@ -152,6 +157,7 @@ function drawSliders() {
   element("directions").replaceChildren(...lines);
 }
 
+// The colour of a dot: its class's own, if there are as many colours as classes.
 function colourOf(n) {
   const few = content.classes.length > 1 && content.classes.length <= content.colours.length;
   return content.colours[few ? content.class_of[n] : 0];

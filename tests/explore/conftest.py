@@ -9,6 +9,7 @@ ZOO = {
     "plane": lambda: mc.zoo.variational(input_shape=(8, 8, 1), widths=(12,), code=2, backend="reference"),
     "convolutional": lambda: mc.zoo.convolutional((8, 8, 1), (4, 6), code=5, backend="reference"),
     "colour": lambda: mc.zoo.denoising(input_shape=(6, 6, 3), widths=(9,), code=3, backend="reference"),
+    "two channels": lambda: mc.zoo.denoising(input_shape=(6, 6, 2), widths=(9,), code=3, backend="reference"),
     "vectors": lambda: mc.zoo.basic(backend="reference"),
     "one number": lambda: mc.zoo.stacked((3, 1), backend="reference"),
     "conditional": lambda: mc.zoo.conditional_variational(

@@ -132,7 +132,7 @@ def test_the_ring_moves_in_the_plane_of_the_map_and_keeps_the_rest_of_the_sample
     axes = np.linalg.svd(codes - codes.mean(0), full_matrices=False)[2]
     moved = (shown.code() - z)[0] @ axes.T
     assert np.abs(moved[:2]).max() > 0.1 and np.abs(moved[2:]).max() < 1e-4 * np.abs(codes).max()
-    assert "all others are those of sample 0" in shown.text("#start")
+    assert "stays as in sample 0" in shown.text("#start")
 
 
 def test_the_keyboard_moves_the_ring_and_chooses(page):
@@ -156,7 +156,7 @@ def test_a_click_on_a_dot_chooses_its_sample(page):
     shown = page("convolutional")
     n = shown.alone()
     shown.browser.pointer(shown.dot(n), "down", "up")
-    assert shown.text("#chosen") == str(n) and f"those of sample {n}" in shown.text("#start")
+    assert shown.text("#chosen") == str(n) and f"as in sample {n}" in shown.text("#start")
     shown.browser.pointer((5, 5))
     marks = "return map.dots.flatMap((dot, n) => Array.from(dot.classList, (kind) => `${kind} ${n}`))"
     assert [mark for mark in shown.run(marks) if not mark.startswith("dot")] == [f"chosen {n}"]
@@ -206,15 +206,15 @@ def test_sliders_move_along_the_other_directions_and_the_mean_is_a_button_away(p
     z = shown.code()
     shown.run("document.querySelector('#directions input').focus()")
     shown.browser.press(*["ArrowRight"] * 20)
-    shown.run(
-        "const s = document.querySelector('#directions input');"
-        "s.value = s.max; s.dispatchEvent(new Event('input', {bubbles: true}))"
-    )
-    assert np.abs(shown.code() - z).max() > 0.1 and np.abs(shown.colours("#answer") - before).max() > 0
-    assert shown.shows("#answer", shown.model.decode(shown.code())[0])
+    moved = shown.code()
+    codes = shown.model.encode(shown.x).astype(np.float64)
+    along = (moved - z)[0] @ np.linalg.svd(codes - codes.mean(0), full_matrices=False)[2].T
+    assert abs(along[2]) > 0.05 and np.abs(np.delete(along, 2)).max() < 1e-4 * np.abs(codes).max()
+    assert np.abs(shown.colours("#answer") - before).max() > 0
+    assert shown.shows("#answer", shown.model.decode(moved)[0])
     shown.browser.pointer(shown.at("element('mean')"), "down", "up")
     assert np.allclose(shown.code(), shown.model.encode(shown.x).mean(0), atol=1e-4)
-    assert "those of the mean code" in shown.text("#start")
+    assert "as in the mean code" in shown.text("#start")
 
 
 def test_the_decoder_of_a_conditional_model_is_told_the_chosen_class(page):
@@ -228,6 +228,13 @@ def test_the_decoder_of_a_conditional_model_is_told_the_chosen_class(page):
         assert shown.shows("#answer", shown.model.decode(np.concatenate([z, one_hot], 1))[0])
 
 
+def test_images_of_other_channels_are_averaged_and_the_page_says_so(page):
+    shown = page("two channels")
+    assert shown.shows("#input", shown.x[0].mean(-1, keepdims=True)) and "mean of its 2 channels" in shown.text(
+        "#input-text"
+    )
+
+
 @pytest.mark.parametrize("name", ["vectors", "one number"])
 def test_vectors_are_bars_and_numbers(page, name):
     shown = page(name)
@@ -239,6 +246,14 @@ def test_vectors_are_bars_and_numbers(page, name):
     after = shown.text("#answer-text")
     said = [float(number.replace("\u2212", "-")) for number in after.split("decoder says ")[1].split(", ")]
     assert before != after and np.allclose(said, shown.model.decode(shown.code())[0], rtol=0.006)
+
+
+def test_more_classes_than_colours_and_none_at_all_are_drawn_alike(page):
+    colours = "return Array.from(new Set(map.dots.map((dot) => dot.getAttribute('fill'))))"
+    assert len(page("plane").run(colours)) == 4
+    for labels, said in ((np.arange(40) % 13, "sample 0, class 0; mean"), (None, "sample 0; mean")):
+        shown = page("plane", labels=labels)
+        assert len(shown.run(colours)) == 1 and shown.text("#legend") == "" and said in shown.text("#sample-text")
 
 
 def test_names_with_markup_in_them_are_shown_and_not_run(page):
