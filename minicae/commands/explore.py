@@ -29,5 +29,5 @@ def run(arguments):
     labels = None if data.labels is None else data.labels[: arguments.count]
     if math.prod(x.shape[1:]) == math.prod(model.input_shape):
         x = x.reshape(-1, *model.input_shape)
-    explore.write(model, x, out, labels, Path(arguments.model).name)
+    explore.write(model, x, out, labels, "/".join(Path(arguments.model).parts[-2:]))
     print(f"wrote {out}, {out.stat().st_size // 1000:,} kB: open it in a browser")

@@ -61,7 +61,7 @@ def assemble(model: Autoencoder, x, labels=None, title: str = "An autoencoder") 
     x, labels = _samples(model, x, labels)
     codes = _finite(_codes(model, program, x), "codes")
     bare = model.without_labels(x)
-    error = np.square(_finite(model.reconstruct(x), "reconstructions") - bare).mean(dtype=np.float64)
+    error = np.square(_finite(model.reconstruct(x), "reconstructions") - bare.astype(np.float64)).mean()
     content = {"encoder": program.encoder, "decoder": program.decoder, "numbers": _packed(program.numbers)}
     content |= {"code_shape": program.code_shape, "classes_of_decoder": program.classes}
     content |= {"first_channels": FIRST_CHANNELS, "colours": COLOURS, "labels": None}
@@ -95,8 +95,8 @@ def _samples(model, x, labels):
 
 
 def _codes(model, program, x):
-    """Codes (N, D) as the page's encoder gives them: without the label that a conditional encoder puts behind."""
-    codes = model.encode(x)
+    """Codes (N, D), float64, as the page's encoder gives them: without the label that a conditional encoder puts behind."""
+    codes = model.encode(x).astype(np.float64)
     return codes[..., : program.code_shape[-1]].reshape(len(x), -1)
 
 

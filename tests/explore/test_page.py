@@ -159,6 +159,17 @@ def test_a_model_that_has_diverged_is_refused(made, tmp_path):
         explore.write(model, x, tmp_path / "page.html")
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["vectors", "convolutional"])
+def test_enormous_numbers_make_a_page(made, name):
+    model, x, _ = made(name)
+    first = model.get_weights()
+    first[0] *= 1e34
+    model.set_weights(first)
+    content = Read(assemble(model, x)).content
+    assert max(content["spread"]) > 1e30 and np.isfinite(numbers(content["points"])).all()
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_few_samples_and_equal_ones_make_a_page(made, count):
     model, x, _ = made("convolutional")
@@ -181,12 +192,13 @@ def run(capsys, tmp_path, monkeypatch):
 
 def test_the_command_writes_a_page(made, run):
     model, x, labels = made("plane")
-    model.save("some <model>")
+    Path("here/some").mkdir(parents=True)
+    model.save("here/some/<model>")
     np.savez("x.npz", x=x[..., 0], y=labels)
-    code, said, complaint = run("some <model>", "--data", "x.npz", "--count", 30, "--out", "deep/er/page.html")
+    code, said, complaint = run("here/some/<model>", "--data", "x.npz", "--count", 30, "--out", "deep/er/page.html")
     assert code == 0 and complaint == "" and "wrote deep/er/page.html" in said
     read = Read(Path("deep/er/page.html").read_text())
-    assert read.texts["h1"] == ["some <model>"] and len(read.content["class_of"]) == 30
+    assert read.texts["h1"] == ["some/<model>"] and len(read.content["class_of"]) == 30
 
 
 def test_the_command_has_one_line_for_what_is_wrong(made, run):
