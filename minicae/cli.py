@@ -1,6 +1,7 @@
-"""The command line: `minicae demo`, `train`, `reconstruct`, `gradcheck`, `bench`, `doctor`, `warmup`. They are in `commands/`.
+"""The command line: `minicae demo`, `train`, `reconstruct`, `explore`, `gradcheck`, `bench`, `doctor`, `warmup`.
 
-A wrong argument gets one line and exit code 2, whatever else goes wrong its message and exit code 1.
+Each is a file in `commands/`. A wrong argument gets one line and exit code 2, whatever else goes wrong its message and
+exit code 1.
 """
 
 import argparse

@@ -25,6 +25,7 @@ FLOORS = [  # the ground first; a file stands on the floor of the longest name t
     ["training", "inspection"],
     ["models"],
     ["plots", "estimators", "tasks"],
+    ["explore"],
     ["__init__"],
     ["arguments"],
     ["commands"],

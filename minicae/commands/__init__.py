@@ -5,4 +5,4 @@ A command's file has EXAMPLE, a line that works; `options(option)`, which descri
 A new command is one file and its name here.
 """
 
-NAMES = ("demo", "train", "reconstruct", "gradcheck", "bench", "doctor", "warmup")
+NAMES = ("demo", "train", "reconstruct", "explore", "gradcheck", "bench", "doctor", "warmup")

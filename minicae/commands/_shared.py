@@ -21,9 +21,10 @@ CLASSES = 1_000  # at most: each is a column more
 IN_FIGURE = 1_000  # test samples whose codes are drawn
 
 
-def data_option(option):
-    """--data, for commands that read samples."""
-    option("--data", type=SOURCE, required=True, help="glyphs, mnist, fashion-mnist, FILE.npy or FILE.npz")
+def data_option(option, default=None):
+    """--data, for commands that read samples; without a default it must be given."""
+    text = "glyphs, mnist, fashion-mnist, FILE.npy or FILE.npz" + (f" ({default})" if default else "")
+    option("--data", type=SOURCE, required=default is None, default=default, help=text)
 
 
 def folder_option(option):
