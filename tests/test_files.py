@@ -48,7 +48,11 @@ def test_the_new_file_takes_the_place_of_the_old_one_when_all_is_written(tmp_pat
 def test_what_a_killed_writer_left_is_swept_and_nothing_else(tmp_path):
     path = tmp_path / "model[1].npz"
     dead = [leftover(path) for _ in range(3)]
-    others = [leftover(tmp_path / "model[1].npz.b"), leftover(tmp_path / "model1.npz"), tmp_path / f".{path.name}.x.part"]
+    others = [
+        leftover(tmp_path / "model[1].npz.b"),
+        leftover(tmp_path / "model1.npz"),
+        tmp_path / f".{path.name}.x.part",
+    ]
     others[-1].write_bytes(b"")
     with replacing(path) as file:
         assert not any(part.exists() for part in dead)
