@@ -56,7 +56,7 @@ def _begin(path):
     """A new file beside `path`, open and locked: (its path, the file)."""
     while True:
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-        file = open(temporary, "x+b")
+        file = open(temporary, "x+b")  # noqa: SIM115 (closed by whoever writes it)
         if _lock(file) is not False and temporary.exists():
             return temporary, file
         file.close()  # swept before it was locked

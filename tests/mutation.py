@@ -25,7 +25,6 @@ import json
 import os
 import pathlib
 import random
-import signal
 import sys
 import time
 import types
@@ -34,13 +33,17 @@ import warnings
 os.environ["NUMBA_DISABLE_JIT"] = "1"  # before Numba is imported: a compiled kernel cannot be changed
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+
+from tests.kernels.cases import cases, limited, uncompiled_strictly  # noqa: E402
+
 KERNELS = ROOT / "minicae" / "kernels"
 SURVIVORS, RESULTS = (ROOT / "tests" / f"mutation_{name}" for name in ("survivors.txt", "results.json"))
-STEMS = "activation conv dense guard loss memory noise norm optim penalty pool sampling upsample".split()
-TESTS = "dense elementary elementwise guard linear_kernels objectives optim pool_upsample through winograd".split()
-SLOW = 0.3  # seconds that a case may take, uncompiled
-LONG = 5.0  # seconds that the cases of one mutant may take
-EXAMPLES = 25  # of each test that draws them
+STEMS = [
+    *("activation", "conv", "dense", "guard", "loss", "memory", "noise", "norm", "optim", "penalty"),
+    *("pool", "sampling", "upsample"),
+]
+SLOW = 0.5  # seconds that a case may take
+LONG = 4.0  # seconds that the cases of one mutant may take
 SWAPS = [
     "H W",
     "OH OW",
@@ -124,7 +127,7 @@ def mutants(module):
     entry = getattr(sys.modules.get("minicae.kernels.cpu._jit"), "entry", ())
 
     def children(node):
-        """(field, index or None, child), without docstrings and without the amount of work that an entry is told first."""
+        """(field, index or None, child), without docstrings, and without the amount of work that an entry is told first."""
         for field, value in ast.iter_fields(node):
             if field in ("annotation", "returns", "decorator_list"):
                 continue
@@ -147,7 +150,9 @@ def mutants(module):
             if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
                 continue
             if isinstance(node, ast.Attribute) and node.attr in ("size", "shape", "dtype"):
-                continue  # x.size for y.size: arrays of one shape
+                continue  # x.size for y.size, where both are of one shape
+            if isinstance(child, ast.Assign) and ast.unparse(child.targets[0]) == "work":
+                continue
             negative = isinstance(child, ast.UnaryOp) and isinstance(child.operand, ast.Constant)
             if isinstance(child, ast.FunctionDef):
                 inner, known_here = child.name, names | bound(child)
@@ -193,45 +198,13 @@ def install(module, tree):
 
 
 class Cases:
-    """The cases of the kernel tests that can be run on one backend without pytest, with their times and the lines they reach."""
+    """The cases of the kernel tests on one backend, with their times and the lines they reach, the quickest first."""
 
     def __init__(self, backend):
-        self.backend, self.found = importlib.import_module(f"minicae.kernels.{backend}"), []
-        for name in TESTS:
-            for function in vars(importlib.import_module(f"tests.kernels.test_{name}")).values():
-                if getattr(function, "__name__", "").startswith("test_"):
-                    self.found += self._of(function)
-        self.measured = sorted((case for case in map(self._measure, self.found) if case), key=lambda case: case[0])
-
-    def _of(self, function):
-        import inspect
-
-        marks = [mark for mark in getattr(function, "pytestmark", []) if mark.name == "parametrize"]
-        columns = []
-        for mark in marks:
-            names = [name.strip() for name in mark.args[0].split(",")]
-            rows = [getattr(row, "values", None) if hasattr(row, "marks") else row for row in mark.args[1]]
-            rows = [
-                row if len(names) > 1 or isinstance(row, tuple) and hasattr(row, "marks") else (row,) for row in rows
-            ]
-            columns.append([dict(zip(names, row)) for row in rows])
-        needed = set(inspect.signature(function).parameters)
-        if needed - {"backend"} != {name for column in columns for name in column[0]}:
-            return
-        if hasattr(function, "hypothesis"):
-            from hypothesis import HealthCheck, Phase, settings
-
-            function._hypothesis_internal_use_settings = settings(
-                max_examples=EXAMPLES, database=None, derandomize=True, deadline=None, phases=[Phase.explicit, Phase.generate],
-                suppress_health_check=list(HealthCheck), print_blob=False,
-            )  # fmt: skip
-        for chosen in itertools.product(*columns):
-            arguments = {name: value for one in chosen for name, value in one.items()}
-            yield function, arguments | ({"backend": self.backend} if "backend" in needed else {})
+        self.measured = sorted(filter(None, map(self._measure, cases(backend))), key=lambda one: one[0])
 
     def _measure(self, case):
         """(seconds, case, lines reached of each file), or None if it is slow, skipped or does not hold here."""
-        function, arguments = case
         reached = collections.defaultdict(set)
 
         def lines(frame, event, _):
@@ -244,10 +217,10 @@ class Cases:
         try:
             with limited(SLOW):
                 start = time.perf_counter()
-                function(**arguments)
+                case.run()
                 seconds = time.perf_counter() - start
             sys.settrace(calls)
-            function(**arguments)
+            case.run()
         except BaseException as error:
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 raise
@@ -271,8 +244,8 @@ class Cases:
                 os.dup2(sink.fileno(), 2)
             with limited(10 + 10 * sum(seconds for seconds, _ in wanted)):
                 install(module, tree)
-                for _, (function, arguments) in wanted:
-                    function(**arguments)
+                for _, case in wanted:
+                    case.run()
         except BaseException:
             os._exit(1)
         os._exit(0)
@@ -280,27 +253,6 @@ class Cases:
     def ever(self, path):
         """The lines of a file that any case reaches."""
         return {line for _, _, reached in self.measured for line in reached[path]}
-
-
-class Late(BaseException):
-    """A case takes too long."""
-
-
-class limited:
-    """Raises Late in a block that takes longer than some seconds."""
-
-    def __init__(self, seconds):
-        self.seconds = seconds
-
-    def __enter__(self):
-        def late(*_):
-            raise Late
-
-        signal.signal(signal.SIGALRM, late)
-        signal.setitimer(signal.ITIMER_REAL, self.seconds)
-
-    def __exit__(self, *_):
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def excused():
@@ -313,6 +265,8 @@ def excused():
 @functools.cache
 def cases_on(backend):
     """The cases of all kernel tests, on one backend."""
+    warnings.simplefilter("ignore")
+    uncompiled_strictly()
     return Cases(backend)
 
 
@@ -346,7 +300,6 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", action="store_true", help="keep the figures in mutation_results.json")
     options = parser.parse_args()
-    warnings.simplefilter("ignore")
     names = options.file or [f"{backend}/{stem}.py" for backend in ("reference", "cpu") for stem in STEMS]
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in names:

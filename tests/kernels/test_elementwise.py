@@ -159,6 +159,34 @@ def test_batchnorm(backend, shape, training, dtype):
 
 
 @both_dtypes
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", [(7, 9, 14, 10), (1500, 7), (4096, 4), (33, 520)])
+def test_batchnorm_of_many_numbers(backend, shape, training, dtype):
+    """The gradients along three random directions, by the complex step: they are too many to be taken one by one."""
+    C, rng = shape[-1], np.random.default_rng(4)
+    x, dy, mean, gamma, beta = cast(dtype, *(rng.standard_normal(s) + 1 for s in (shape, shape, C, C, C)))
+    variance = rng.uniform(1, 2, C).astype(dtype)
+    if training:
+        backend.batchnorm_statistics(x, mean, variance)
+        flat = x.reshape(-1, C).astype(float)
+        assert_close(mean, flat.mean(axis=0), 64 * np.finfo(dtype).eps)
+        assert_close(variance, flat.var(axis=0), 64 * np.finfo(dtype).eps)
+    y, dx, dgamma, dbeta = (blank(s, dtype) for s in (shape, shape, (C,), (C,)))
+    backend.batchnorm_forward(x, mean, variance, gamma, beta, y, 1e-3)
+    backend.batchnorm_backward(x, dy, mean, variance, gamma, dx, dgamma, dbeta, 1e-3, training)
+    x, dy, gamma, beta = cast(float, x, dy, gamma, beta)
+    constants = () if training else cast(float, mean, variance)
+    bound = 64 * np.finfo(dtype).eps
+    assert_close(y, normalise(x, gamma, beta, *constants), 8 * bound)
+    for _ in range(3):
+        ways = [rng.standard_normal(s) for s in (shape, C, C)]
+        moved = [one + 1e-30j * way for one, way in zip((x, gamma, beta), ways)]
+        slopes = dy * normalise(*moved, *constants).imag / 1e-30
+        parts = [inner(way, gradient) for way, gradient in zip(ways, (dx, dgamma, dbeta))]
+        assert abs(sum(parts) - slopes.sum()) <= bound * np.abs(slopes).sum()
+
+
+@both_dtypes
 def test_batchnorm_statistics(backend, dtype):
     mean, variance = blank((2,), dtype), blank((2,), dtype)
     backend.batchnorm_statistics(np.array([[1, 5], [2, 5], [6, 5]], dtype), mean, variance)

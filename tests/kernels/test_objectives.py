@@ -39,6 +39,17 @@ def test_losses_and_their_gradients(backend, loss, shape, dtype):
 
 
 @both_dtypes
+def test_logits_on_both_sides_of_nothing(backend, dtype):
+    y = np.linspace(-3, 3, 25).astype(dtype).reshape(5, 5)
+    target, dy = np.full((5, 5), 0.25, dtype), blank((5, 5), dtype)
+    got = total(backend.bce_logits_forward, y, target)
+    backend.bce_logits_backward(y, target, dy, 2.0)
+    want = LOSSES["bce_logits"](y.astype(complex) + 1e-30j, 0.25)
+    assert_close(got, want.real.sum(axis=1), 64 * np.finfo(dtype).eps)
+    assert_close(dy, 2 * want.imag / 1e-30, 8 * np.finfo(dtype).eps)
+
+
+@both_dtypes
 @each_loss
 @pytest.mark.parametrize("size", [4095, 4096, 4097, 8192])
 def test_gradients_of_as_many_numbers_as_are_done_at_a_time(backend, loss, size, dtype):
@@ -193,13 +204,14 @@ def test_gaussian_kl_by_hand(backend, dtype):
 
 @both_dtypes
 def test_l1_and_l2_by_hand(backend, dtype):
-    z, dz = np.array([[3, -4], [0, 1]], dtype), blank((2, 2), dtype)
-    assert total(backend.l1_forward, z).tolist() == [7, 1]
-    assert total(backend.l2_forward, z).tolist() == [25, 1]
+    z, dz = np.array([[3, -4], [0, 0.25], [-0.25, 1]], dtype), blank((3, 2), dtype)
+    assert total(backend.l1_forward, z).tolist() == [7, 0.25, 1.25]
+    assert total(backend.l2_forward, z).tolist() == [25, 0.0625, 1.0625]
     backend.l1_backward(z, dz, 0.5)
-    assert dz.tolist() == [[0.5, -0.5], [0, 0.5]]
+    assert dz.tolist() == [[0.5, -0.5], [0, 0.5], [-0.5, 0.5]]
     backend.l2_backward(z, dz, 0.5)
-    assert dz.tolist() == [[3, -4], [0, 1]]
+    assert dz.tolist() == [[3, -4], [0, 0.25], [-0.25, 1]]
+    assert total(backend.l1_forward, z[:0]).shape == total(backend.l2_forward, z[:0]).shape == (0,)
     image = np.ones((2, 3, 4, 5), dtype)
     assert total(backend.l1_forward, image).tolist() == total(backend.l2_forward, image).tolist() == [60, 60]
 

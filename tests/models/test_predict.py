@@ -1,5 +1,6 @@
 """An image's output does not depend on the batch it came in, nor on how many threads of Python ask at once."""
 
+import functools
 import os
 import pathlib
 import subprocess
@@ -87,7 +88,7 @@ def test_threads_that_predict_with_one_model_do_not_meet(network, backend):
     parts = [slice(first, first + 9) for first in range(0, 15, 2)]
     for _ in range(5):
         model, x = built(network, backend)
-        tasks = [lambda part=part, size=size: model.predict(x[part], size) for size, part in enumerate(parts, 2)]
+        tasks = [functools.partial(model.predict, x[part], size) for size, part in enumerate(parts, 2)]
         for got, part in zip(at_once(tasks), parts):
             if backend == "cpu":
                 assert np.array_equal(got, wanted[part])

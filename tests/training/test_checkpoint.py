@@ -145,10 +145,11 @@ def test_a_description_that_was_tampered_with_makes_a_working_model_or_a_checkpo
             assert str(error).startswith(f"{path}: "), number
         else:
             made += 1
-            try:
+            with contextlib.suppress(
+                mc.errors.MinicaeError
+            ):  # its images may have another shape, its optimizer no sense
                 assert np.isfinite(model.predict(x)).all(), number
-            except mc.errors.MinicaeError:
-                assert model.input_shape != (3, 3, 1), number
+                model.fit(x, epochs=1, verbose=0)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**24 and 20 < made < 380
