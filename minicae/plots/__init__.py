@@ -9,9 +9,10 @@
     report.py       one page on a model
 
 Each function draws into the axes it is given, new ones where `ax` is None, and returns them; nothing is shown or saved
-here. Functions that need space for a scale beside the picture take it from the axes.
+here. Functions that need space for a scale beside the picture take it from the axes. COLOURS are those of the classes.
 """
 
+from minicae.plots._style import COLOURS
 from minicae.plots.codes import interpolation, latent_grid, latent_scatter, principal_axes
 from minicae.plots.curves import anomaly_histogram, gradient_flow, learning_curve
 from minicae.plots.diagrams import architecture, im2col
@@ -21,6 +22,7 @@ from minicae.plots.roofline import roofline
 from minicae.plots.steps import opening, trace
 
 __all__ = [
+    "COLOURS",
     "anomaly_histogram",
     "architecture",
     "error_map",

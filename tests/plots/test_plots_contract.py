@@ -14,7 +14,7 @@ from minicae import plots
 from minicae.errors import MinicaeError
 from minicae.training.history import History
 
-NOT_DRAWING = {"principal_axes", "report_figure"}
+NOT_DRAWING = {"COLOURS", "principal_axes", "report_figure"}
 RNG = np.random.default_rng(0)
 X = RNG.random((12, 8, 8, 1))
 
