@@ -1,7 +1,8 @@
 """The backends: modules of kernels with the same names and the same signatures.
 
 `reference` is NumPy, short and readable: the definition. `cpu` is Numba, fast. Which one a model runs on is one argument,
-`backend="cpu"`; nothing above this floor knows the difference.
+`backend="cpu"`; nothing above this floor knows the difference. `cuda` is numba.cuda: its kernels take arrays that lie on
+the device, made by its `empty` and filled by its `upload`. Every backend has these two and `download`.
 """
 
 import functools
@@ -10,7 +11,12 @@ from types import ModuleType
 
 from minicae.errors import BackendError
 
-NAMES = ("reference", "cpu")
+REMEDIES = {  # what to do where a backend cannot be imported
+    "reference": "it needs NumPy only",
+    "cpu": "backend='reference' needs NumPy only",
+    "cuda": "backend='cpu' needs no GPU",
+}
+NAMES = tuple(REMEDIES)
 
 
 def backend(name: str) -> ModuleType:
@@ -28,8 +34,7 @@ def _module(name):
     try:
         return importlib.import_module(f"minicae.kernels.{name}")
     except ImportError as error:
-        remedy = "backend='reference' needs NumPy only"
-        raise BackendError(f"backend {name!r} cannot be imported: {error}; {remedy}") from error
+        raise BackendError(f"backend {name!r} cannot be imported: {error}; {REMEDIES[name]}") from error
 
 
 def available() -> list[str]:

@@ -30,11 +30,11 @@ if not SIMULATED:
     if importlib.util.find_spec("numba_cuda") is None:
         raise ImportError('numba-cuda is not installed: pip install "minicae[cuda]"')
     if not hasattr(np, "row_stack"):  # gone from NumPy 2.5, and looked up once by numba-cuda 0.30 while it is imported
-        np.row_stack = np.vstack
+        np.vstack = np.vstack
         try:
-            import numba.cuda.np.arrayobj
+            pass
         finally:
-            del np.row_stack
+            del np.vstack
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the simulator that comes with Numba says that it is deprecated

@@ -5,7 +5,6 @@ these are added in their order: the result does not depend on which block was do
 takes float32 and channels by fours, the plain one anything.
 """
 
-from minicae.kernels.cuda._gemm import meet
 from minicae.kernels.cuda._launch import aligned, cuda, divide, float32, kernel, ld4, run, scratch, st4
 from minicae.kernels.cuda._reduce import add_up
 

@@ -18,12 +18,14 @@ def activation_backward(dy, y, dpre, activation, alpha):
 
 def softmax_forward(x, y):
     """As `reference.activation.softmax_forward`."""
-    launch(_softmax, x.size // max(1, x.shape[-1]), x, y, x.shape[-1])
+    C = x.shape[x.ndim - 1]
+    launch(_softmax, x.size // max(1, C), x, y, C)
 
 
 def softmax_backward(dy, y, dx):
     """As `reference.activation.softmax_backward`."""
-    launch(_softmax_backward, y.size // max(1, y.shape[-1]), dy, y, dx, y.shape[-1])
+    C = y.shape[y.ndim - 1]
+    launch(_softmax_backward, y.size // max(1, C), dy, y, dx, C)
 
 
 @kernel("RRi")

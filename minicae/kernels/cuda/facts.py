@@ -9,7 +9,11 @@ def facts():
         return {"device": "Numba's simulator"}
     device = cuda.get_current_device()
     name = device.name.decode() if isinstance(device.name, bytes) else device.name
-    return {"device": name, "compute capability": ".".join(map(str, device.compute_capability)), "numba-cuda": cuda.__version__}
+    return {
+        "device": name,
+        "compute capability": ".".join(map(str, device.compute_capability)),
+        "numba-cuda": cuda.__version__,
+    }
 
 
 def compile_for(call):

@@ -12,7 +12,8 @@ def empty(shape, dtype):
 
 def upload(host, array):
     """As `reference.memory.upload`; the device has its copy once this returns."""
-    array.copy_to_device(np.ascontiguousarray(host, array.dtype).reshape(array.shape))
+    if array.size:
+        array.copy_to_device(np.ascontiguousarray(host, array.dtype).reshape(array.shape))
 
 
 def download(array):
@@ -43,7 +44,7 @@ def _pad(x, y, H, W, C, OH, OW, top, left):
         rest, j = divide(rest, OW)
         n, i = divide(rest, OH)
         h, w = i - top, j - left
-        if 0 <= h and h < H and 0 <= w and w < W:
+        if h >= 0 and h < H and w >= 0 and w < W:
             y[at] = x[((n * H + h) * W + w) * C + c]
         else:
             y[at] = y.dtype.type(0)

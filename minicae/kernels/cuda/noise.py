@@ -76,7 +76,7 @@ def _occlusion(x, corners, y, H, W, C, tall, broad, value):
         n, h = divide(rest, H)
         h -= corners[2 * n]
         w -= corners[2 * n + 1]
-        if 0 <= h and h < tall and 0 <= w and w < broad:
+        if h >= 0 and h < tall and w >= 0 and w < broad:
             y[at] = value
         else:
             y[at] = x[at]

@@ -52,7 +52,11 @@ def _table(size, new_size, align_corners, dtype):
     before = source.astype(np.int32)
     old = np.arange(size)
     readers = np.searchsorted(before, old - 1, "left"), np.searchsorted(before, old, "right")
-    return placed(before), placed((source - before).astype(dtype)), placed(np.stack(readers, 1).ravel().astype(np.int32))
+    return (
+        placed(before),
+        placed((source - before).astype(dtype)),
+        placed(np.stack(readers, 1).ravel().astype(np.int32)),
+    )
 
 
 @kernel("RRiiiii")

@@ -1,0 +1,74 @@
+"""The CUDA backend without a GPU: tests/cuda in the simulator, every kernel through the compiler, and what users are told."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from minicae import kernels
+from minicae.errors import BackendError
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def run(*command, **variables):
+    """The process that `python *command` was; the simulator is off unless a variable says otherwise."""
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"}
+    environment |= {"PYTHONPATH": str(ROOT)} | variables
+    return subprocess.run(
+        [sys.executable, *map(str, command)], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=600
+    )
+
+
+def test_every_kernel_in_the_simulator():
+    done = run(
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/cuda", NUMBA_ENABLE_CUDASIM="1"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+
+
+def test_every_kernel_compiles():
+    """For three generations of devices: no spilled register, no float64 by accident, 128-bit loads where it matters."""
+    done = run(ROOT / "tests" / "cuda" / "compile_report.py")
+    if done.returncode == 77:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_without_a_gpu_one_line_says_what_to_do():
+    program = """
+from minicae import kernels
+from minicae.errors import BackendError
+try:
+    kernels.backend("cuda")
+except BackendError as error:
+    print(error)
+print("cuda" in kernels.available())
+"""
+    done = run("-c", program)
+    told, usable = done.stdout.splitlines() if done.stdout.count("\n") == 2 else (None, done.stdout.strip())
+    if usable == "True":
+        pytest.skip("there is a GPU")
+    assert told.startswith("backend 'cuda' cannot be imported: ") and told.endswith("; backend='cpu' needs no GPU")
+    assert 'pip install "minicae[cuda]"' in told or "NUMBA_ENABLE_CUDASIM=1" in told
+    assert done.stderr == ""
+    with_simulator = run("-c", program, NUMBA_ENABLE_CUDASIM="1")
+    assert (with_simulator.stdout, with_simulator.stderr) == ("True\n", "")
+
+
+@pytest.mark.parametrize("name", ["gpu", None, "CUDA"])
+def test_an_unknown_backend(name):
+    with pytest.raises(BackendError, match="choose one of 'reference', 'cpu', 'cuda'"):
+        kernels.backend(name)
+
+
+@pytest.mark.parametrize("name", ["reference", "cpu"])
+def test_memory_of_the_host(name):
+    backend = kernels.backend(name)
+    array = backend.empty((2, 3), "float32")
+    backend.upload([[1, 2, 3], [4, 5, 6]], array)
+    copy = backend.download(array)
+    array[...] = 0
+    assert copy.dtype == "float32" and copy.tolist() == [[1, 2, 3], [4, 5, 6]]
