@@ -7,7 +7,9 @@ the device, made by its `empty` and filled by its `upload`. Every backend has th
 
 import functools
 import importlib
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
 
 from minicae.errors import BackendError
 
@@ -27,6 +29,39 @@ def backend(name: str) -> ModuleType:
     if not isinstance(name, str) or name not in NAMES:
         raise BackendError(f"there is no backend {name!r}: choose one of {', '.join(map(repr, NAMES))}")
     return _module(name)
+
+
+def hosted(name: str) -> ModuleType | SimpleNamespace:
+    """The backend with kernels that take NumPy arrays: itself, or copies of all arrays go to its device and back."""
+    module = backend(name)
+    if isinstance(module.empty((0,), "float32"), np.ndarray):
+        return module
+    there_and_back = {kernel: _there_and_back(getattr(module, kernel), module) for kernel in module.__all__}
+    return SimpleNamespace(**vars(module) | there_and_back | {"conv2d_algorithm": module.conv2d_algorithm})
+
+
+def _there_and_back(kernel, module):
+    @functools.wraps(kernel)
+    def call(*arguments, **named):
+        moved = {}  # an array that is given twice is one array there, too
+
+        def move(value):
+            if isinstance(value, tuple):  # (an array, its activation, alpha), or sizes
+                return tuple(map(move, value))
+            if not isinstance(value, np.ndarray):
+                return value
+            if id(value) not in moved:
+                moved[id(value)] = value, module.empty(value.shape, value.dtype)
+                module.upload(*moved[id(value)])
+            return moved[id(value)][1]
+
+        result = kernel(*map(move, arguments), **{name: move(value) for name, value in named.items()})
+        for host, array in moved.values():
+            if host.flags.writeable:
+                host[...] = module.download(array)
+        return result
+
+    return call
 
 
 @functools.cache

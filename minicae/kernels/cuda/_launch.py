@@ -16,6 +16,7 @@ made stricter here: shared and local arrays start as NaN in every block, so that
 """
 
 import functools
+import importlib
 import importlib.util
 import sys
 import threading
@@ -29,12 +30,12 @@ SIMULATED = bool(config.ENABLE_CUDASIM)
 if not SIMULATED:
     if importlib.util.find_spec("numba_cuda") is None:
         raise ImportError('numba-cuda is not installed: pip install "minicae[cuda]"')
-    if not hasattr(np, "row_stack"):  # gone from NumPy 2.5, and looked up once by numba-cuda 0.30 while it is imported
-        np.vstack = np.vstack
+    if not hasattr(np, "row_stack"):  # gone from NumPy 2.5; numba-cuda 0.30 looks it up once, in this import
+        vars(np)["row_stack"] = np.vstack
         try:
-            pass
+            importlib.import_module("numba.cuda.np.arrayobj")
         finally:
-            del np.vstack
+            del vars(np)["row_stack"]
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the simulator that comes with Numba says that it is deprecated
@@ -44,8 +45,10 @@ with warnings.catch_warnings():
 if not SIMULATED:
     from llvmlite import ir
     from numba.cuda import types
+    from numba.cuda.core import config as occupancy
     from numba.cuda.extending import intrinsic
 
+    occupancy.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small batches make small grids
     if not cuda.is_available():
         raise ImportError("no GPU was found; NUMBA_ENABLE_CUDASIM=1 simulates one, slowly")
 

@@ -42,7 +42,7 @@ def plain(
     M, H, W, C, KH, KW, OH, OW, F, up_h, up_w, step_h, step_w, off_h, off_w, down_h, down_w, biased, gated,
     turn_c, turn_f, kind, alpha,
 ):  # fmt: skip
-    """y[m, f] = finish(b[f] + sum over k of patches[m, k] * w[k, f]); (turn_c, turn_f) are the steps of w from channel to channel."""
+    """y[m, f] = finish(b[f] + sum over k of patches[m, k] * w[k, f]); turn_c and turn_f: steps of w."""
     sa = cuda.shared.array(TILE, x.dtype)
     sb = cuda.shared.array(TILE, x.dtype)
     acc = cuda.local.array((4, 4), x.dtype)
