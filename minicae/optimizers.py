@@ -38,7 +38,7 @@ class Optimizer(Configurable):
                 self.state[name] = np.zeros_like(values)
         rate = self.rate
         self.steps += 1
-        self._move(kernels.backend(self.backend), values, gradients, rate)
+        self._move(kernels.hosted(self.backend), values, gradients, rate)
 
     def reset(self) -> None:
         """Forget moments and steps."""

@@ -12,7 +12,7 @@ from minicae.kernels import reference
 
 def ailing(**changes):
     """The reference backend with some kernels exchanged."""
-    return types.SimpleNamespace(**{name: getattr(reference, name) for name in [*reference.__all__, "empty"]} | changes)
+    return types.SimpleNamespace(**{name: getattr(reference, name) for name in reference.__all__} | changes)
 
 
 @pytest.fixture

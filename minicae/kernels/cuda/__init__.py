@@ -137,3 +137,5 @@ __all__ = [
     "upsample_nearest_backward",
     "upsample_nearest_forward",
 ]
+
+ON_DEVICE = True  # kernels take what `empty` makes, not NumPy's arrays
