@@ -7,6 +7,7 @@ registers than the budget, float64 in a float32 kernel, no 128-bit loads in a ke
 where numba-cuda or ptxas is missing. Budgets are upper bounds for all three generations.
 """
 
+import concurrent.futures
 import importlib.util
 import os
 import pathlib
@@ -70,29 +71,30 @@ def main(part=""):
     import minicae.kernels.cuda  # noqa: F401
     from minicae.kernels.cuda._launch import KERNELS
 
-    bad = 0
-    for name, made in KERNELS.items():
-        if part not in name:
-            continue
-        for real in ("float32",) if name in HUNGRY else ("float32", "float64"):
-            for generation in GENERATIONS if real == "float32" else GENERATIONS[-1:]:
-                ptx, _ = compiled(made, real, generation)
-                with tempfile.TemporaryDirectory() as folder:
-                    source = pathlib.Path(folder) / "kernel.ptx"
-                    source.write_text(ptx)
-                    command = [
-                        assembler,
-                        "-v",
-                        "-arch=sm_{}{}".format(*generation),
-                        source,
-                        "-o",
-                        source.with_suffix(".o"),
-                    ]
-                    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-                wrong, registers = faults(name, real, ptx, said)
-                bad += bool(wrong)
-                print(f"{name:30}{real:10}sm_{generation[0]}{generation[1]}{registers:5} registers  {', '.join(wrong)}")
+    bad, waiting = 0, []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as assemblers:
+        for name, made in KERNELS.items():
+            for real in ("float32",) if name in HUNGRY else ("float32", "float64"):
+                for generation in (GENERATIONS if real == "float32" else GENERATIONS[-1:]) if part in name else ():
+                    ptx = compiled(made, real, generation)
+                    waiting.append(
+                        (name, real, generation, ptx, assemblers.submit(assembled, assembler, ptx, generation))
+                    )
+        for name, real, generation, ptx, said in waiting:
+            wrong, registers = faults(name, real, ptx, said.result())
+            bad += bool(wrong)
+            line = f"{name:30}{real:10}sm_{generation[0]}{generation[1]}{registers:5} registers  {', '.join(wrong)}"
+            print(line.rstrip())
     return 1 if bad else 0
+
+
+def assembled(assembler, ptx, generation):
+    """What ptxas says of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder) / "kernel.ptx"
+        source.write_text(ptx)
+        command = [assembler, "-v", f"-arch=sm_{generation[0]}{generation[1]}", source, "-o", source.with_suffix(".o")]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stderr
 
 
 def compiled(made, real, generation):
@@ -101,7 +103,7 @@ def compiled(made, real, generation):
     from numba.cuda import dispatcher
 
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=generation)
-    return cuda.compile(
+    ptx, _ = cuda.compile(
         made.function,
         made.signature(real),
         device=False,
@@ -109,6 +111,7 @@ def compiled(made, real, generation):
         cc=generation,
         launch_bounds=made.bounds,
     )
+    return ptx
 
 
 if __name__ == "__main__":

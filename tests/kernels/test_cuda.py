@@ -1,5 +1,6 @@
 """The CUDA backend without a GPU: tests/cuda in the simulator, every kernel through the compiler, and what users are told."""
 
+import importlib.util
 import os
 import pathlib
 import subprocess
@@ -35,6 +36,26 @@ def test_every_kernel_compiles():
     if done.returncode == 77:
         pytest.skip(done.stdout.strip())
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_report_notices_what_is_wrong():
+    specification = importlib.util.spec_from_file_location(
+        "compile_report", ROOT / "tests" / "cuda" / "compile_report.py"
+    )
+    report = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(report)
+    fine = "0 bytes spill stores, 0 bytes spill loads\nUsed 64 registers"
+    wide = 8 * "ld.shared.v4.f32 {%f1, %f2, %f3, %f4}, [%rd1];\n"
+    assert report.faults("_weigh._weigh", "float32", wide, fine) == ([], 64)
+    assert report.faults("_weigh._weigh", "float32", "ld.shared.f32 %f1, [%rd1];", fine)[0] == [
+        "has 0 loads of 128 bits"
+    ]
+    assert report.faults("loss._mse_backward", "float32", "mul.f64", fine)[0] == ["calculates in float64"]
+    assert report.faults("loss._mse_backward", "float64", "mul.f64", fine)[0] == []
+    assert report.faults("memory._add", "float32", "", fine.replace("64", "200"))[0] == ["takes 200 registers"]
+    assert report.faults("memory._add", "float32", "", fine.replace("0 bytes spill l", "8 bytes spill l"))[0] == [
+        "spills 8 bytes"
+    ]
 
 
 def test_without_a_gpu_one_line_says_what_to_do():
