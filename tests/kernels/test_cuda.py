@@ -5,7 +5,9 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
+import numpy as np
 import pytest
 
 from minicae import kernels
@@ -93,3 +95,25 @@ def test_memory_of_the_host(name):
     copy = backend.download(array)
     array[...] = 0
     assert copy.dtype == "float32" and copy.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_a_backend_on_a_device_is_hosted():
+    """Arrays go there and come back, one array stays one, and what is in a tuple goes too."""
+    log, module = [], types.ModuleType("elsewhere")
+
+    def half(x, y, through=None):
+        log.append((x is y, type(x), through and type(through[0])))
+        y["numbers"][...] = x["numbers"] / 2
+
+    module.half, module.conv2d_algorithm, module.__all__, module.ON_DEVICE = half, len, ["half"], True
+    module.empty = lambda shape, dtype: {"numbers": np.empty(shape, dtype)}
+    module.upload = lambda host, array: np.copyto(array["numbers"], host)
+    module.download = lambda array: array["numbers"].copy()
+    hosted = kernels._behind_arrays(module)
+    x, y = np.array([2.0, 4.0]), np.zeros(2)
+    hosted.half(x, y, through=(x, "relu", 0.0))
+    assert (x.tolist(), y.tolist()) == ([2, 4], [1, 2])
+    hosted.half(x, x[:])
+    assert x.tolist() == [1, 2]
+    assert log == [(False, dict, dict), (True, dict, None)]
+    assert kernels.hosted("reference") is kernels.backend("reference")
