@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from numba import cuda
-from numba.cuda.simulator import kernelapi
 
 from minicae.kernels import backend as _backend
 from minicae.kernels import reference
 from minicae.kernels.cuda import _launch
 from tests.kernels.strategies import blank, integers
 
+simulated = pytest.mark.skipif(not _launch.SIMULATED, reason="on a device a missing barrier need not show")
 CONVOLUTION = ((1, 1), (1, 1, 1, 1), (1, 1))
 
 
@@ -30,21 +29,35 @@ def convolve(module, C, F):
     return y, dw, db
 
 
+@pytest.fixture
+def without_barriers(monkeypatch):
+    """A function that takes all barriers away."""
+
+    def take_away():
+        from numba.cuda.simulator import kernelapi
+
+        monkeypatch.setattr(kernelapi.FakeCUDAModule, "syncthreads", lambda self: None)
+
+    return take_away
+
+
+@simulated
 @pytest.mark.parametrize("C, F", [(4, 4), (5, 5)])
-def test_a_dropped_barrier_shows(backend, monkeypatch, C, F):
+def test_a_dropped_barrier_shows(backend, without_barriers, C, F):
     """Shared memory is NaN until it is written, so a thread that does not wait for the others is found out."""
     want = convolve(reference, C, F)
     assert all(map(np.array_equal, convolve(backend, C, F), want))
-    monkeypatch.setattr(kernelapi.FakeCUDAModule, "syncthreads", lambda self: None)
+    without_barriers()
     got = convolve(backend, C, F)
     assert all(np.isnan(one).any() for one in got), [one.ravel()[:4] for one in got]
 
 
-def test_a_dropped_barrier_shows_in_sums(backend, monkeypatch):
+@simulated
+def test_a_dropped_barrier_shows_in_sums(backend, without_barriers):
     y, target, costs = np.ones((3, 40), np.float32), np.zeros((3, 40), np.float32), blank((3,), np.float64)
     backend.mse_forward(y, target, costs)
     assert costs.tolist() == [40, 40, 40]
-    monkeypatch.setattr(kernelapi.FakeCUDAModule, "syncthreads", lambda self: None)
+    without_barriers()
     backend.mse_forward(y, target, costs)
     assert costs.tolist() != [40, 40, 40]
 
@@ -69,7 +82,7 @@ def test_a_warm_call_allocates_nothing(monkeypatch):
     calls()
     asked = []
     for name in ("device_array", "to_device"):
-        monkeypatch.setattr(cuda, name, lambda *arguments, **named: asked.append(arguments))
+        monkeypatch.setattr(_launch.cuda, name, lambda *arguments, **named: asked.append(arguments))
     calls()
     assert asked == []
 
@@ -100,7 +113,7 @@ def test_a_kernel_is_compiled_once_for_each_type():
     arrays = there(module, *np.ones((3, 4), np.float32))
     module.add(*arrays)
     assert module.compile_for(lambda: module.add(*arrays)) == 0
-    assert module.facts() == {"device": "Numba's simulator"}
+    assert module.facts()["device"]
 
 
 def test_sums_of_the_same_numbers_have_the_same_bits(backend):

@@ -1,4 +1,4 @@
-"""The bodies of the other backends' tests, with small arrays, in the simulator: each number there is a thread of Python's."""
+"""The bodies of the other backends' tests, with small arrays: in the simulator, each number is a thread of Python's."""
 
 import itertools
 
@@ -102,7 +102,7 @@ DRAWN = [  # bodies that Hypothesis calls, and what it draws for them
 
 @pytest.mark.parametrize("body, drawn", [pytest.param(*case, id=case[0].__name__) for case in DRAWN])
 def test_as_the_other_backends_on_drawn_cases(backend, body, drawn):
-    @settings(max_examples=8)
+    @settings(max_examples=6)
     @given(st.fixed_dictionaries(drawn))
     def holds(arguments):
         body.hypothesis.inner_test(backend, **arguments)
