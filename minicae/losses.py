@@ -79,7 +79,7 @@ class Loss(Configurable):
         return costs
 
     def _call(self, direction, *arguments):
-        getattr(kernels.backend(self.backend), f"{self._kernel}_{direction}")(*arguments)
+        getattr(kernels.hosted(self.backend), f"{self._kernel}_{direction}")(*arguments)
 
     def _buffer(self, name, like):
         held = self._memory.buffers.get(name)
@@ -133,7 +133,7 @@ class BinaryCrossEntropy(Loss):
         if not fused:
             return super().step(y, target)
         dy = self._buffer("dy", y)
-        kernels.backend(self.backend).mse_backward(y, target, dy, self._scale(y) / len(y) / 2)
+        kernels.hosted(self.backend).mse_backward(y, target, dy, self._scale(y) / len(y) / 2)
         costs = self._costs(y, target)
         return float(np.add.reduce(costs)) / len(costs), dy
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from minicae import conversion, shapes
 from minicae.errors import TRANSPOSED, DataError, SettingError, ShapeError
-from minicae.kernels import backend as _backend
+from minicae.kernels import hosted as _backend
 
 ACTIVATIONS = {"linear": 0.0, "relu": 0.0, "leaky_relu": 0.01, "elu": 1.0, "sigmoid": 0.0, "tanh": 0.0, "softplus": 0.0}
 DTYPES = {"float32": np.dtype("float32"), "float64": np.dtype("float64")}

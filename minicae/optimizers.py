@@ -42,7 +42,7 @@ class Optimizer(Configurable):
         for name in self._moments:
             if name not in self.state or self.state[name].shape != values.shape:
                 self.state[name] = np.zeros_like(values)
-        backend, rate = kernels.backend(self.backend), self.rate
+        backend, rate = kernels.hosted(self.backend), self.rate
         self.steps += 1
         if self.clip_value is not None:
             backend.clip_by_value(gradients, self.clip_value)

@@ -16,7 +16,7 @@ HOUSE = pathlib.Path(minicae.__file__).parent
 FLOORS = [  # the ground first; a file stands on the floor of the longest name that fits
     ["errors"],
     ["config", "conversion", "files", "memory", "shapes"],
-    ["datasets", "kernels.reference", "kernels.cpu"],
+    ["datasets", "kernels.reference", "kernels.cpu", "kernels.cuda"],
     ["kernels"],
     ["ops", "initializers", "metrics"],
     ["parameters"],
@@ -140,7 +140,7 @@ def test_others_are_imported_where_they_may_be(name):
             continue
         assert top in OUTSIDE, f"{name} imports {module}"
         if top in ("numba", "llvmlite"):
-            assert name.startswith("kernels.cpu."), f"{name} imports {top}"
+            assert name.startswith("kernels.cpu.") or name == "kernels.cuda._launch", f"{name} imports {top}"
         if top == "matplotlib":
             assert name.split(".")[0] == "plots" or inside, f"{name} imports matplotlib for everybody"
         if top == "sklearn":
@@ -168,20 +168,24 @@ def functions(name):
 MIRRORED = [name for name in FILES if name.startswith("kernels.reference.") and "._" not in name]
 
 
+@pytest.mark.parametrize("backend", ["cpu", "cuda"])
 @pytest.mark.parametrize("name", MIRRORED)
-def test_backends_mirror_each_other(name):
-    assert functions(name) == functions(name.replace("reference", "cpu"))
+def test_backends_mirror_each_other(name, backend):
+    assert functions(name) == functions(name.replace("reference", backend))
 
 
 def test_backends_offer_the_same_names():
     from minicae.kernels import cpu, reference
 
     defined = {function for name in MIRRORED for function in functions(name)}
-    defined -= {"facts", "compile_for"}  # not kernels
+    defined -= {"facts", "compile_for", "empty", "upload", "download"}  # not kernels
     assert set(reference.__all__) == set(cpu.__all__) == defined
     assert len(defined) == len(reference.__all__) == len(cpu.__all__)
-    public = {name for name in FILES if name.startswith("kernels.cpu.") and "._" not in name}
-    assert public - {"kernels.cpu.peak"} == {name.replace("reference", "cpu") for name in MIRRORED}
+    for backend in ("cpu", "cuda"):
+        public = {name for name in FILES if name.startswith(f"kernels.{backend}.") and "._" not in name}
+        assert public - {"kernels.cpu.peak"} == {name.replace("reference", backend) for name in MIRRORED}
+    offered = next(node.value for node in TREES["kernels.cuda"].body if isinstance(node, ast.Assign))
+    assert set(ast.literal_eval(offered)) == defined  # read, not imported: that needs a GPU or its simulator
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -190,7 +194,7 @@ def test_words_that_must_not_be_there(name):
     assert not re.search(r"fastmath\s*=\s*True|allow_pickle\s*=\s*True|\beval\(|\bexec\(", text)
     assert "pickle" not in {module.split(".")[0] for module, *_ in imports(TREES[name])}
     if re.search(r"\bn?jit\(|@.*\bn?jit\b", text):
-        assert name == "kernels.cpu._jit", f"{name} has a decorator of Numba's"
+        assert name in ("kernels.cpu._jit", "kernels.cuda._launch"), f"{name} has a decorator of Numba's"
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -163,7 +163,7 @@ def test_settings_that_mean_nothing(run, message):
 
 def test_unknown_backends(call):
     for name in ("gpu", "", None, "reference.conv"):
-        with pytest.raises(BackendError, match="choose one of 'reference', 'cpu'"):
+        with pytest.raises(BackendError, match="choose one of 'reference', 'cpu', 'cuda'"):
             call[0](backend=name)
 
 

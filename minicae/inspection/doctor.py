@@ -51,7 +51,7 @@ def examine() -> Iterator[Finding]:
 
 def check_kernels(backend: str) -> Iterator[Finding]:
     """A finding for each kernel of a backend that is wrong or has no check here, and one that counts the right ones."""
-    module, faults, lacking = kernels.backend(backend), {}, set()
+    module, faults, lacking = kernels.hosted(backend), {}, set()
     checked = dict.fromkeys(reference.__all__, False)
     for name, *arguments in calls(np.random.default_rng(0)):
         checked[name] = True

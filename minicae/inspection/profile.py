@@ -148,7 +148,7 @@ class _Watch:
     @contextlib.contextmanager
     def over(self, model):
         """Within it, every kernel of the model's backend is timed. `model` is a copy that nobody else uses."""
-        module = kernels.backend(model.backend)
+        module = kernels.hosted(model.backend)
         kept = {name: getattr(module, name) for name in module.__all__}
         for leaf in model.leaves():
             leaf._kernels = _Labelled(self, leaf.name, module)

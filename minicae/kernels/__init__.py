@@ -1,16 +1,24 @@
 """The backends: modules of kernels with the same names and the same signatures.
 
 `reference` is NumPy, short and readable: the definition. `cpu` is Numba, fast. Which one a model runs on is one argument,
-`backend="cpu"`; nothing above this floor knows the difference.
+`backend="cpu"`; nothing above this floor knows the difference. `cuda` is numba.cuda: its kernels take arrays that lie on
+the device, made by its `empty` and filled by its `upload`. Every backend has these two and `download`.
 """
 
 import functools
 import importlib
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
 
 from minicae.errors import BackendError
 
-NAMES = ("reference", "cpu")
+REMEDIES = {  # what to do where a backend cannot be imported
+    "reference": "it needs NumPy only",
+    "cpu": "backend='reference' needs NumPy only",
+    "cuda": "backend='cpu' needs no GPU",
+}
+NAMES = tuple(REMEDIES)
 
 
 def backend(name: str) -> ModuleType:
@@ -23,13 +31,50 @@ def backend(name: str) -> ModuleType:
     return _module(name)
 
 
+def hosted(name: str) -> ModuleType | SimpleNamespace:
+    """The backend with kernels that take NumPy arrays: itself, or copies of all arrays go to its device and back."""
+    module = backend(name)
+    return _behind_arrays(module) if getattr(module, "ON_DEVICE", False) else module
+
+
+@functools.cache
+def _behind_arrays(module):
+    there_and_back = {kernel: _there_and_back(getattr(module, kernel), module) for kernel in module.__all__}
+    return SimpleNamespace(**vars(module) | there_and_back | {"conv2d_algorithm": module.conv2d_algorithm})
+
+
+def _there_and_back(kernel, module):
+    @functools.wraps(kernel)
+    def call(*arguments, **named):
+        moved = {}  # what is given twice is one array there, too
+
+        def move(value):
+            if isinstance(value, tuple):  # (an array, its activation, alpha), or sizes
+                return tuple(map(move, value))
+            if not isinstance(value, np.ndarray):
+                return value
+            memory = value.__array_interface__["data"][0], value.shape, value.strides
+            if memory not in moved:
+                moved[memory] = value, module.empty(value.shape, value.dtype)
+                module.upload(*moved[memory])
+            return moved[memory][1]
+
+        result = kernel(*map(move, arguments), **{name: move(value) for name, value in named.items()})
+        for host, array in moved.values():
+            if host.flags.writeable:
+                host[...] = module.download(array)
+        return result
+
+    return call
+
+
 @functools.cache
 def _module(name):
     try:
         return importlib.import_module(f"minicae.kernels.{name}")
     except (ImportError, ValueError, RuntimeError) as error:  # Numba refuses settings of its own, such as 0 threads
-        reason, remedy = " ".join(str(error).split()), "backend='reference' needs NumPy only"
-        raise BackendError(f"backend {name!r} cannot be imported: {reason}; {remedy}") from None
+        reason = " ".join(str(error).split())
+        raise BackendError(f"backend {name!r} cannot be imported: {reason}; {REMEDIES[name]}") from None
 
 
 def available() -> list[str]:

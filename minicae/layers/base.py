@@ -105,7 +105,7 @@ class Layer(Configurable):
         """The module of kernels this layer runs on."""
         module = self.__dict__.get("_kernels")
         if module is None:
-            module = self._kernels = kernels.backend(self.backend)
+            module = self._kernels = kernels.hosted(self.backend)
         return module
 
     @property

@@ -24,7 +24,7 @@ class Sequential(Chain):
     input_shape : shape of one sample, such as (28, 28, 1) or (784,); None builds later, inside another model
     seed : of the initial weights, of the noise and of the order of the samples
     dtype : "float32", or "float64" to check gradients
-    backend : "cpu" (Numba) or "reference" (NumPy)
+    backend : "cpu" (Numba), "reference" (NumPy) or "cuda" (numba.cuda)
     """
 
     def __init__(self, layers, input_shape=None, seed=0, dtype="float32", backend="cpu"):

@@ -237,5 +237,5 @@ def test_several_threads_can_predict_with_one_model():
 
 @pytest.mark.parametrize("kind", ["gpu", "", None, 3])
 def test_an_unknown_backend_is_refused_when_building(kind):
-    with pytest.raises(BackendError, match="choose one of 'reference', 'cpu'"):
+    with pytest.raises(BackendError, match="choose one of 'reference', 'cpu', 'cuda'"):
         mc.Sequential([L.Dense(2)], 3, backend=kind)

@@ -34,6 +34,9 @@ from minicae.kernels.cpu.loss import (
     mse_forward,
 )
 from minicae.kernels.cpu.memory import add, crop2d, pad2d, scale
+from minicae.kernels.cpu.memory import download as download
+from minicae.kernels.cpu.memory import empty as empty
+from minicae.kernels.cpu.memory import upload as upload
 from minicae.kernels.cpu.noise import (
     dropout_backward,
     dropout_forward,

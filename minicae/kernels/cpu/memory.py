@@ -1,8 +1,25 @@
 """Moving, adding and scaling arrays: padding, cropping, sums."""
 
+import numpy as np
 from numba import prange
 
 from minicae.kernels.cpu._jit import entry
+from minicae.memory import aligned
+
+
+def empty(shape, dtype):
+    """As `reference.memory.empty`; the array begins on a line of the cache."""
+    return aligned(shape, dtype)
+
+
+def upload(host, array):
+    """As `reference.memory.upload`."""
+    np.copyto(array, host)
+
+
+def download(array):
+    """As `reference.memory.download`."""
+    return np.array(array)
 
 
 def pad2d(x, y, padding):

@@ -33,6 +33,9 @@ from minicae.kernels.reference.loss import (
     mse_forward,
 )
 from minicae.kernels.reference.memory import add, crop2d, pad2d, scale
+from minicae.kernels.reference.memory import download as download
+from minicae.kernels.reference.memory import empty as empty
+from minicae.kernels.reference.memory import upload as upload
 from minicae.kernels.reference.noise import (
     dropout_backward,
     dropout_forward,

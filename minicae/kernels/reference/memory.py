@@ -1,6 +1,52 @@
-"""The kernels that hardly calculate: padding, cropping, adding, scaling."""
+"""Where arrays lie, and the kernels that hardly calculate: padding, cropping, adding, scaling.
+
+The first three functions are no kernels. They are for backends whose arrays do not lie in the host's memory; here that is
+where they lie.
+"""
 
 import numpy as np
+
+
+def empty(shape, dtype):
+    """A new array for the kernels of this backend, with arbitrary content.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : numpy dtype
+
+    Returns
+    -------
+    array
+        What kernels take: it has `shape`, `size`, `dtype`, `ndim`, `reshape` and slices that are views.
+    """
+    return np.empty(shape, dtype)
+
+
+def upload(host, array):
+    """array = the numbers of host.
+
+    Parameters
+    ----------
+    host : numpy array
+        In the host's memory.
+    array : array of this backend, same shape, written
+    """
+    np.copyto(array, host)
+
+
+def download(array):
+    """The numbers of an array of this backend, in a new NumPy array.
+
+    Parameters
+    ----------
+    array : array of this backend
+
+    Returns
+    -------
+    numpy array
+    """
+    return np.array(array)
 
 
 def pad2d(x, y, padding):

@@ -1,0 +1,79 @@
+"""Memory on the device, the ways there and back, and the kernels that hardly calculate."""
+
+import numpy as np
+
+from minicae.kernels.cuda._launch import cuda, divide, kernel, launch
+
+
+def empty(shape, dtype):
+    """As `reference.memory.empty`, on the device."""
+    return cuda.device_array(shape, dtype)
+
+
+def upload(host, array):
+    """As `reference.memory.upload`; the device has its copy once this returns."""
+    if array.size:
+        array.copy_to_device(np.ascontiguousarray(host, array.dtype).reshape(array.shape))
+
+
+def download(array):
+    """As `reference.memory.download`; waits until everything before it is done."""
+    return np.array(array.copy_to_host())
+
+
+def pad2d(x, y, padding):
+    """As `reference.memory.pad2d`."""
+    launch(_pad, y.size, x, y, *x.shape[1:], *y.shape[1:3], padding[0], padding[2])
+
+
+def crop2d(x, y, cropping):
+    """As `reference.memory.crop2d`."""
+    launch(_crop, y.size, x, y, *x.shape[1:], *y.shape[1:3], cropping[0], cropping[2])
+
+
+def add(x, other, y):
+    """As `reference.memory.add`."""
+    launch(_add, x.size, x, other, y)
+
+
+def scale(x, factor):
+    """As `reference.memory.scale`."""
+    launch(_scale, x.size, x, factor)
+
+
+@kernel("RRiiiiiii")
+def _pad(x, y, H, W, C, OH, OW, top, left):
+    at = cuda.grid(1)
+    if at < y.size:
+        rest, c = divide(at, C)
+        rest, j = divide(rest, OW)
+        n, i = divide(rest, OH)
+        h, w = i - top, j - left
+        if h >= 0 and h < H and w >= 0 and w < W:
+            y[at] = x[((n * H + h) * W + w) * C + c]
+        else:
+            y[at] = y.dtype.type(0)
+
+
+@kernel("RRiiiiiii")
+def _crop(x, y, H, W, C, OH, OW, top, left):
+    at = cuda.grid(1)
+    if at < y.size:
+        rest, c = divide(at, C)
+        rest, j = divide(rest, OW)
+        n, i = divide(rest, OH)
+        y[at] = x[((n * H + top + i) * W + left + j) * C + c]
+
+
+@kernel("RRR")
+def _add(x, other, y):
+    i = cuda.grid(1)
+    if i < x.size:
+        y[i] = x[i] + other[i]
+
+
+@kernel("Rr")
+def _scale(x, factor):
+    i = cuda.grid(1)
+    if i < x.size:
+        x[i] *= factor

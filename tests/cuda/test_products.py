@@ -1,0 +1,102 @@
+"""Convolutions and dense layers by each of their kernels: the wide ones, the plain ones, the direct ones, all exact."""
+
+import numpy as np
+import pytest
+
+from minicae.kernels import reference
+from minicae.kernels.cuda import _gemm, _launch, _weigh
+from tests.kernels.strategies import blank, cast, integers
+
+THROUGH = [None, ("relu", 0.0), ("leaky_relu", 0.5), ("sigmoid", 0.0)]
+SIZES = {  # the kernel that does it: x, window, filters, strides, padding, dilation
+    "wide_64": ((1, 13, 10, 4), (1, 3), 36, (1, 1), (0, 0, 1, 1), (1, 1)),
+    "wide_32": ((1, 9, 12, 8), (2, 3), 12, (2, 1), (2, 0, 0, 1), (1, 2)),
+    "plain": ((1, 6, 5, 5), (3, 2), 35, (1, 2), (1, 0, 2, 1), (2, 1)),
+    "direct": ((2, 5, 6, 3), (2, 3), 7, (2, 1), (1, 1, 0, 1), (1, 2)),
+}
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """The names of the product kernels that were launched."""
+    names, known = set(), {made: name.partition(".")[2] for name, made in _launch.KERNELS.items()}
+
+    def watch(launcher):
+        def launched(made, *rest):
+            names.add(known[made])
+            launcher(made, *rest)
+
+        return launched
+
+    for module, name in ((_gemm, "run"), (_gemm, "launch"), (_weigh, "run")):
+        monkeypatch.setattr(module, name, watch(getattr(module, name)))
+    return names
+
+
+def case(dtype, x_shape, window, F, strides, padding, dilation):
+    rng = np.random.default_rng(0)
+    N, H, W, C = x_shape
+    OH = (H + padding[0] + padding[1] - (window[0] - 1) * dilation[0] - 1) // strides[0] + 1
+    OW = (W + padding[2] + padding[3] - (window[1] - 1) * dilation[1] - 1) // strides[1] + 1
+    shapes = x_shape, (*window, C, F), (F,), (C,), (N, OH, OW, F)
+    return *cast(dtype, *(integers(rng, *shape) for shape in shapes)), (strides, padding, dilation)
+
+
+def everything(module, x, w, b, b_transposed, dy, how, through):
+    """All that the six kernels of a convolution write."""
+    activation = through or ("linear", 0.0)
+    y, dx, dw, db = (blank(a.shape, a.dtype) for a in (dy, x, w, b))
+    back, down, dw_back, db_back = (blank(a.shape, a.dtype) for a in (x, dy, w, b_transposed))
+    module.conv2d_forward(x, w, b, y, *how, *activation)
+    module.conv2d_backward_input(dy, w, dx, *how, through=through and (x, *through))
+    module.conv2d_backward_weight(x, dy, dw, db, *how)
+    module.conv2d_transpose_forward(dy, w, b_transposed, back, *how, *activation)
+    module.conv2d_transpose_backward_input(x, w, down, *how, through=through and (dy, *through))
+    module.conv2d_transpose_backward_weight(dy, x, dw_back, db_back, *how)
+    return y, dx, dw, db, back, down, dw_back, db_back
+
+
+CASES = [
+    (kernel, through) for kernel in SIZES for through in THROUGH if kernel != "wide_64" or through == ("relu", 0.0)
+]
+
+
+@pytest.mark.parametrize("kernel, through", CASES)
+def test_every_kernel_of_a_convolution_is_exact(backend, used, kernel, through):
+    *arrays, how = case(np.float32, *SIZES[kernel])
+    want, got = (everything(module, *arrays, how, through) for module in (reference, backend))
+    for one, other in zip(got, want):
+        smooth = through is not None and through[0] == "sigmoid"
+        assert np.allclose(one, other, rtol=1e-5, atol=1e-5) if smooth else np.array_equal(one, other)
+    turned = {f"{kernel}_turned"} if kernel.startswith("wide") else set()
+    if kernel == "wide_64":  # going back, its 4 channels are not many
+        assert used == {kernel, "wide_32_turned", "_weigh"}
+    else:
+        assert used == {kernel, *turned, "_weigh" if turned else "_weigh_plain"}
+
+
+@pytest.mark.parametrize("N, C, F", [(5, 8, 12), (3, 40, 36), (7, 5, 6), (130, 1, 4), (2, 3, 1)])
+def test_dense_layers_are_exact(backend, N, C, F):
+    rng = np.random.default_rng(0)
+    x, w, b, dy = cast(np.float32, integers(rng, N, C), integers(rng, C, F), integers(rng, F), integers(rng, N, F))
+
+    def results(module):
+        y, dw, db, dx = (blank(a.shape, a.dtype) for a in (dy, w, b, x))
+        module.dense_forward(x, w, b, y, "leaky_relu", 0.25)
+        module.dense_backward(x, dy, w, dw, db, dx, (x, "relu", 0.0))
+        return y, dw, db, dx
+
+    for got, want in zip(results(backend), results(reference)):
+        assert np.array_equal(got, want)
+
+
+def test_a_gradient_of_many_runs_is_exact(backend, used):
+    """Over a run's length of pixels, each run gives a gradient of its own."""
+    *arrays, how = case(np.float32, (3, 8, 7, 4), (1, 2), 4, (1, 1), (0, 0, 0, 0), (1, 1))
+    x, _, _, _, dy = arrays
+    dw, db = blank(arrays[1].shape, np.float32), blank(arrays[2].shape, np.float32)
+    assert dy[..., 0].size > 2 * _weigh.RUN
+    backend.conv2d_backward_weight(x, dy, dw, db, *how)
+    want_dw, want_db = dw.copy(), db.copy()
+    reference.conv2d_backward_weight(x, dy, want_dw, want_db, *how)
+    assert np.array_equal(dw, want_dw) and np.array_equal(db, want_db) and used == {"_weigh"}
