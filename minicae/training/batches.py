@@ -121,7 +121,7 @@ class Batches:
             self.rng.shuffle(order)
         for place in range(start, len(self)):
             index = order[place * self.batch_size : (place + 1) * self.batch_size]
-            together = order[place // size * size * self.batch_size :][: size * self.batch_size]
+            together = index if size == 1 else order[place // size * size * self.batch_size :][: size * self.batch_size]
             x = self.x.take(index, self._x[: len(index)])
             target = x if self.target is None else self.target.take(index, self._target[: len(index)])
             yield x, target, len(index) / len(together), (place + 1) % size == 0 or place + 1 == len(self)

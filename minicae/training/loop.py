@@ -64,13 +64,12 @@ class Loop:
             progress.begin_epoch(rng and rng.bit_generator.state, [name for name, _ in self.trainer.metrics])
         elif rng is not None:
             rng.bit_generator.state = progress.order
-        start = time.perf_counter() - progress.seconds
+        start, half = time.perf_counter() - progress.seconds, (len(self.batches) - 1) / 2
         with _bar(len(self.batches), f"epoch {model.epochs}", self.verbose, progress) as show:
             for x, target, share, ends in self.batches.groups(progress.accumulate, progress.batch):
-                late = 2 * progress.batch >= len(self.batches) - 1
                 losses = self._step(x, target, share, ends)
                 self.trainer.measure(target, progress.watched)
-                progress.count(losses, len(x), late)
+                progress.count(losses, len(x), late=progress.batch >= half)
                 show()
                 if ends:
                     progress.seconds = time.perf_counter() - start

@@ -47,10 +47,13 @@ class Progress:
 
     def count(self, losses, images: int, late: bool) -> None:
         """One more batch: (reconstruction, penalty), over so many images."""
-        self.batch, self.seen = self.batch + 1, self.seen + images
-        self.sums = [total + images * loss for total, loss in zip(self.sums, losses)]
+        self.batch += 1
+        self.seen += images
+        self.sums[0] += images * losses[0]
+        self.sums[1] += images * losses[1]
         if late:
-            self.late = [self.late[0] + losses[0], self.late[1] + 1]
+            self.late[0] += losses[0]
+            self.late[1] += 1
 
     def end_epoch(self) -> None:
         """All batches of the epoch under way are done."""
