@@ -53,7 +53,7 @@ def variant(
     if widths is None:
         widths = (256,) if kind == "dense" else (16, 32)
     widths = shapes.sizes(widths, "widths")
-    output = "sigmoid" if loss == "bce" else "linear"
+    output = output_for(loss)
     labels = [] if classes is None else [AppendLabels(classes)]
     encoder, decoder = [SplitLabels(), *entrance] if labels else list(entrance), []
     if kind == "dense":
@@ -71,6 +71,12 @@ def variant(
         loss = per_image_loss(loss)
     shape = (*input_shape[:-1], input_shape[-1] + 1) if labels else input_shape
     return compiled([*encoder, *head], decoder, shape, loss, learning_rate, seed, dtype, backend)
+
+
+def output_for(loss) -> str:
+    """What a model ends with for this loss, a name or an object: a sigmoid where it takes probabilities, else nothing."""
+    probabilities = loss == "bce" or getattr(loss, "from_logits", None) is False
+    return "sigmoid" if probabilities else "linear"
 
 
 def per_image_loss(loss) -> Loss:

@@ -18,7 +18,7 @@ from minicae.layers import (
     Tied,
 )
 from minicae.layers.penalty import _Penalty
-from minicae.models._parts import compiled, convolutions, upward, variant
+from minicae.models._parts import compiled, convolutions, output_for, upward, variant
 from minicae.models.autoencoder import Autoencoder
 from minicae.optimizers import Adam
 
@@ -55,7 +55,7 @@ def stacked(
         sizes = sizes + sizes[-2::-1]
     middle = len(sizes) // 2
     if output_activation is None:
-        output_activation = "sigmoid" if loss == "bce" else "linear"
+        output_activation = output_for(loss)
     if not isinstance(tied, bool) or (tied and (sizes != sizes[::-1] or len(sizes) % 2 == 0)):
         raise SettingError(
             f"tied must be True or False, and True needs an odd number of sizes that mirror each other, got {sizes}"
@@ -99,7 +99,7 @@ def convolutional(
 
     He initialisers before ReLU, Glorot before the sigmoid; Adam at `learning_rate`.
     """
-    output = "sigmoid" if loss == "bce" else "linear"
+    output = output_for(loss)
     filters = shapes.sizes(filters, "filters")
     input_shape = shapes.sizes(input_shape, "input_shape")
     encoder, maps = convolutions(input_shape, filters, activation)

@@ -240,3 +240,25 @@ def test_tied_stacks():
     for sizes, tied in (((6, 4, 2, 3, 6), True), ((6, 4), "yes"), ((6, 4), 1)):
         with pytest.raises(SettingError, match="tied must be"):
             mc.zoo.stacked(sizes, tied=tied)
+
+
+@pytest.mark.parametrize("name", ["stacked", "convolutional", "denoising", "variational"])
+def test_a_loss_given_as_an_object_ends_the_model_as_its_name_does(name):
+    reduction = "per_image" if name == "variational" else "mean"
+    small = (
+        {"sizes": (784, 4)}
+        if name == "stacked"
+        else {"filters": (2, 3)}
+        if name == "convolutional"
+        else {"widths": (3,)}
+    )
+    ends = {}
+    for loss in (
+        "bce",
+        losses.BinaryCrossEntropy(False, reduction),
+        losses.BinaryCrossEntropy(True, reduction),
+        "bce_logits",
+    ):
+        model = getattr(mc.zoo, name)(loss=loss, **small)
+        ends[repr(loss)] = (next(reversed(model.leaves())).slope or ["linear"])[0]
+    assert list(ends.values()) == ["sigmoid", "sigmoid", "linear", "linear"], ends
