@@ -68,7 +68,7 @@ def half_mask(shape, side="right") -> np.ndarray:
     return mask
 
 
-def inpaint(model, x, mask, iterations=4, fill=0.0) -> np.ndarray:
+def inpaint(model, x, mask, iterations=1, fill=0.0) -> np.ndarray:
     """x (N, *input_shape) with what is missing filled by the model, a fresh array; known pixels are those of x, to the bit.
 
     The first reconstruction is that of x with `fill` where it is missing; each further one is that of the last, known pixels
@@ -79,8 +79,9 @@ def inpaint(model, x, mask, iterations=4, fill=0.0) -> np.ndarray:
     model : with reconstruct; best trained with `OcclusionNoise` or `MaskingNoise` first
     x : (N, *input_shape); anything, NaN too, under the mask
     mask : booleans, True where a number is missing; x.shape, or what broadcasts to it, such as (H, W, 1)
-    iterations : reconstructions, at least 1; one or two for a model trained with holes. For one trained without, more may
-        help or harm, as the data are: `inpainting_report` compares
+    iterations : reconstructions, at least 1, each of what the one before filled in. One suits a model trained with holes,
+        which sees none in the second; scattered numbers missing from a model trained without may be found by several:
+        `inpainting_report` compares
     fill : number or array (*input_shape) that stands for what is missing at first: what the noise in training sets, or the
         mean sample for a model trained without
 
