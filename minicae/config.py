@@ -88,7 +88,8 @@ def from_config(config: dict, family: type = Configurable):
     name = config["class"]
     cls = Configurable._known.get(name)
     if cls is None or not issubclass(cls, family):
-        raise CheckpointError(f"the configuration names {name!r}, which is no {family.__name__.lower()} known here")
+        kind = "class" if family is Configurable else family.__name__.lower()
+        raise CheckpointError(f"the configuration names {name!r}, which is no {kind} known here")
     arguments = {key: _revive(value) for key, value in config.items() if key != "class"}
     unknown = set(arguments) - set(cls.argument_names())
     if unknown:

@@ -15,7 +15,10 @@ from minicae.layers.base import Memory
 
 
 class Loss(Configurable):
-    """Base class. `loss(y, target)` returns (value, dy); `per_image(y, target)` the cost of each image, (N,) float64."""
+    """Base class. `loss(y, target)` returns (value, dy); `per_image(y, target)` the cost of each image, (N,) float64.
+
+    A loss of your own overrides `per_image`, and `step(y, target, fused=False)`, which gives (value, dy) unchecked.
+    """
 
     backend = "cpu"
     _kernel = None

@@ -167,10 +167,12 @@ def _in_float64(subject, input_shape, backend):
     model.setup(input_shape, name=name, dtype="float64", backend=backend or subject.backend)
     for entry, (_, value) in zip(model.parameters, held):
         entry.value[...] = value
-    if not held:  # biases begin at 0, where ReLU has its kink and black pixels stay
+    if (
+        not held
+    ):  # biases begin at 0, where ReLU has its kink; factors at 1, where it does not show that one is forgotten
         for place, entry in enumerate(model.parameters):
-            if not entry.value.any():
-                entry.value[...] = 0.1 * np.random.default_rng(place).standard_normal(entry.value.shape)
+            if np.ptp(entry.value) == 0:
+                entry.value[...] += 0.1 * np.random.default_rng(place).standard_normal(entry.value.shape)
     for leaf, arrays in zip(model.leaves(), states):
         for name, array in arrays.items():
             leaf.states[name][...] = array

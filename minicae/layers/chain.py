@@ -38,6 +38,10 @@ class Chain(Layer):
         super().__setstate__(state)
         self.hold(True)
 
+    def __getitem__(self, place):
+        """The layer that errors and tables call `name[place]`."""
+        return self.layers[place]
+
     def leaves(self):
         return [leaf for layer in self.layers for leaf in layer.leaves()]
 

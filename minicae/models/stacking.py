@@ -22,7 +22,6 @@ from minicae.config import from_config
 from minicae.errors import MinicaeError, SettingError
 from minicae.layers.chain import Chain
 from minicae.layers.linear import Linear
-from minicae.layers.noise import _Random
 from minicae.models.autoencoder import Autoencoder
 from minicae.models.sequential import Sequential
 from minicae.training.callbacks import BetaWarmup, CSVLogger, ModelCheckpoint
@@ -95,7 +94,7 @@ def _cut_in_front(leaves):
     """Pieces of an encoder: each layer with weights begins a new one, together with the noise right in front of it."""
     pieces, noise, weighted = [[]], [], False
     for leaf in leaves:
-        if isinstance(leaf, _Random):
+        if leaf.random and leaf.input_shape == leaf.output_shape:
             noise.append(leaf)
             continue
         if isinstance(leaf, Linear) and weighted:

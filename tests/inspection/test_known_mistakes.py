@@ -215,3 +215,13 @@ def test_clipping_is_found_by_a_number_typed_by_hand():
     assert ClippedCrossEntropy()(y, target)[0] > 0.0005
     saturated = np.array([[0.9995, 0.3]])
     assert not mc.gradcheck(ClippedCrossEntropy(), saturated, np.array([[0.5, 0.5]])).ok
+
+
+def test_a_forgotten_factor_shows_though_it_begins_at_1():
+    class Forgetful(L.BatchNormalization):
+        def backward(self, dy):
+            return super().backward(dy) / self.gamma
+
+    x = np.random.default_rng(0).standard_normal((6, 4))
+    assert mc.gradcheck(L.BatchNormalization(), x).ok
+    assert not mc.gradcheck(Forgetful(), x).ok

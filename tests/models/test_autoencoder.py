@@ -183,3 +183,9 @@ def test_repr_and_parts():
     assert ae.encoder.output_shape == (6,) == ae.decoder.input_shape
     again = mc.Autoencoder(mc.Sequential([L.Dense(2)]), mc.Sequential([L.Dense(3)]), 3)
     assert again.encoder.output_shape == (2,)
+
+
+def test_layers_are_found_by_the_names_that_errors_use():
+    ae = mc.zoo.stacked()
+    assert ae.decoder[0].name == "decoder[0]" and ae.encoder[-1].name == f"encoder[{len(ae.encoder.layers) - 1}]"
+    assert ae[0] is ae.encoder and list(ae.encoder) == ae.encoder.layers

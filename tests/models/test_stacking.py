@@ -220,3 +220,21 @@ def test_other_misuse():
     unbuilt = mc.Autoencoder([L.Dense(2)], [L.Dense(8)])
     with pytest.raises(SettingError):
         stacking.pretrain(unbuilt, x, verbose=0)
+
+
+def test_noise_of_ones_own_belongs_to_the_stage_behind_it():
+    class Speckle(L.Layer):
+        random = True
+
+        def build(self, input_shape):
+            return input_shape
+
+        def forward(self, x, training=False):
+            return x * (1 + 0.1 * self.rng.standard_normal(x.shape).astype(x.dtype)) if training else x
+
+        def backward(self, dy):
+            return dy
+
+    model = mc.Autoencoder([L.Dense(4, "tanh"), Speckle(), L.Dense(2)], [L.Dense(4, "tanh"), L.Dense(6)], 6)
+    fronts = [[type(leaf).__name__ for leaf in front] for front, _ in mc.stacking.stages(model)]
+    assert fronts == [["Dense"], ["Speckle", "Dense"]]
