@@ -24,6 +24,7 @@ from minicae.layers import SplitLabels
 from minicae.layers.condition import conditioned
 from minicae.models.autoencoder import Autoencoder
 from minicae.plots import COLOURS
+from minicae.plots.codes import class_names
 from minicae.tasks.pca import PCA
 
 SCRIPTS = "engine.js", "pictures.js", "map.js", "view.js"
@@ -136,11 +137,8 @@ def _classes(labels):
     """The names of the classes, and the place of each sample's own among them."""
     if labels is None:
         return {"classes": [], "class_of": None}
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "iufb":
-        labels = np.array([str(label) for label in labels.tolist()])
-    names, places = np.unique(labels, return_inverse=True)
-    return {"classes": [str(name) for name in names], "class_of": places.tolist()}
+    names, places = class_names(labels)
+    return {"classes": names, "class_of": places.tolist()}
 
 
 def _packed(array):

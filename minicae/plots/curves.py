@@ -46,7 +46,7 @@ def learning_curve(history, ax=None, quantity="loss", log=False, penalty=False, 
     if log:
         ax.set_yscale("log")
     else:
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]) if ax.dataLim.y0 < 0 else 0)
     ax.margins(x=0.06)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("epoch")
@@ -62,7 +62,7 @@ def learning_curve(history, ax=None, quantity="loss", log=False, penalty=False, 
     if log or penalty or learning_rate:  # lines may be anywhere
         ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
     else:
-        ax.legend(frameon=False, loc="lower left")
+        ax.legend(frameon=False)
     return ax
 
 
