@@ -116,9 +116,15 @@ def page(rows) -> np.ndarray:
     return made
 
 
+def beyond(made, low, high) -> np.ndarray:
+    """A page whose infinities are a number above `high`, which matplotlib draws in the colour for those."""
+    return np.where(np.isinf(made), 2 * high - low, made)
+
+
 def show(ax, made, low, high, colours=GREY):
     """Draw a page with values from `low` to `high`. Returns matplotlib's image."""
     if made.shape[2] == 1:
+        made = beyond(made, low, high)
         return ax.imshow(made[..., 0], cmap=colours, vmin=low, vmax=high, interpolation="nearest")
     lost = np.isinf(made).any(2, keepdims=True)
     scaled = np.clip((made - low) / max(high - low, 1e-300), 0, 1)

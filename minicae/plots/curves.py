@@ -45,8 +45,8 @@ def learning_curve(history, ax=None, quantity="loss", log=False, penalty=False, 
         ax.axhline(history.baseline, color=_style.QUIET, ls="--", lw=1.2, label="mean image for every input")
     if log:
         ax.set_yscale("log")
-    else:
-        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]) if ax.dataLim.y0 < 0 else 0)
+    elif ax.dataLim.y0 >= 0:
+        ax.set_ylim(bottom=0)
     ax.margins(x=0.06)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("epoch")

@@ -49,7 +49,7 @@ def error_map(x, x_hat, ax=None, count=5):
     step = H + _style.gap(heat)
     colours = _style.GREY if H == W or np.ndim(x) > 2 else _style.POSITIVE
     _style.show(ax, _style.page(rows), *_style.data_range(*rows), colours)
-    hot = _style.page([heat])
+    hot = _style.beyond(_style.page([heat]), 0, largest)
     height, width = hot.shape[:2]
     image = ax.imshow(
         hot[..., 0], _style.HEAT, vmin=0, vmax=largest, interpolation="nearest",

@@ -91,7 +91,7 @@ def _strip(ax, values, left, top, count, signed):
     height, width = height * shrunk, width * shrunk
     colours, low = (_style.SIGNED, -limit) if signed else (_style.GREY, 0.0)
     ax.imshow(
-        made[..., 0], colours, vmin=low, vmax=limit, interpolation="nearest", aspect="equal",
+        _style.beyond(made, low, limit)[..., 0], colours, vmin=low, vmax=limit, interpolation="nearest", aspect="equal",
         extent=(left, left + width, top + 0.5 + height / 2, top + 0.5 - height / 2),
     )  # fmt: skip
     ax.add_patch(Rectangle((left, top + 0.5 - height / 2), width, height, fill=False, ec=_style.QUIET, lw=0.4))

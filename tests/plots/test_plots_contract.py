@@ -118,7 +118,8 @@ def test_no_text_lies_on_another(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["architecture, convolutional", "trace", "im2col", "opening, convolution", "opening, flat", "opening, large"]
+    "name",
+    ["architecture, convolutional", "trace", "im2col", "opening, convolution", "opening, flat", "opening, large"],
 )
 def test_text_can_be_read(name):
     ax = draw(name)
