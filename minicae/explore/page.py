@@ -43,12 +43,14 @@ def write(model: Autoencoder, x, path: str | PathLike, labels=None, title: str =
     labels : (N,) the classes, which colour the points; a conditional model needs whole numbers
     title : what the model is called
 
-    Returns the path. Raises SettingError for a model that the page cannot run, ShapeError and DataError for samples that do
+    Returns the path. Raises SettingError for a model that the page cannot run and for a path that cannot be written, ShapeError and DataError for samples that do
     not fit it.
     """
     if not isinstance(model, Autoencoder):
         raise SettingError(f"explore needs an Autoencoder, got a {type(model).__name__}")
     path = Path(path)
+    if path.is_dir():
+        raise SettingError(f"{path} is a folder: name the file of the page")
     folder = writable_folder(path.parent)
     page = assemble(model, x, labels, title)
     with replacing(folder / path.name) as file:

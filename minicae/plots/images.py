@@ -73,7 +73,7 @@ def feature_maps(y, ax=None, count=16):
     count = shapes.integer(count, "count")
     y = _style.array(y, "y, the activations of one image,", (3,))
     shown = np.moveaxis(y, 2, 0)[:count, ..., None]
-    image, ax = _mosaic(shown, ax, signed=shown.min() < 0)
+    image, ax = _mosaic(shown, ax, signed=bool((shown < 0).any()))
     _style.colour_bar(image, ax, "activation")
     ax.set_title(_first(len(shown), y.shape[2], "channel"), size=10)
     return ax

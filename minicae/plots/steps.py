@@ -102,8 +102,9 @@ def _bars(ax, values, left, top, count, limit):
     """Numbers as bars up and down from a line. Returns where they end."""
     step = min(0.3, count / len(values))
     places = left + step * (np.arange(len(values)) + 0.5)
-    heights = np.nan_to_num(values / limit, nan=0.0, posinf=1.0, neginf=-1.0) * 0.42
-    colours = np.where(values < 0, _style.COLOURS[0], _style.COLOURS[2])
+    finite = np.isfinite(values)
+    heights = np.where(finite, values / limit, 1.0) * 0.42
+    colours = np.where(finite, np.where(values < 0, _style.COLOURS[0], _style.COLOURS[2]), _style.NOT_FINITE)
     ax.bar(places, -heights, 0.8 * step, bottom=top + 0.5, color=colours)
     end = left + step * len(values)
     ax.plot([left, end], [top + 0.5, top + 0.5], color=_style.QUIET, lw=0.4)

@@ -131,3 +131,9 @@ def test_what_is_not_finite_has_a_colour_of_its_own(ax, channels, lost):
         drawn = pixels if np.ndim(pixels) == 3 else image.cmap(image.norm(pixels))
         found.append(np.argwhere(np.isclose(drawn[..., :3], pink).all(-1)).tolist())
     assert found == [[[7, 8]], [[2, 8]]]  # the gaps are one pixel
+
+
+def test_feature_maps_with_a_number_lost_still_have_a_scale_with_signs(ax):
+    y = np.array([np.nan, -3.0, 1.0, 2.0]).reshape(2, 2, 1)
+    plots.feature_maps(y, ax)
+    assert (ax.images[0].norm.vmin, ax.images[0].norm.vmax) == (-3, 3)

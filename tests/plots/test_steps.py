@@ -79,3 +79,11 @@ def test_an_opening_of_many_pixels_says_where_they_begin_and_end(ax):
     plots.opening(trace[0].open(i=1, j=11), ax)
     said = [text.get_text() for text in ax.texts]
     assert [text for text in said if text.startswith(("row", "col"))] == ["row 0", "row 5", "col 7", "col 11"]
+
+
+def test_bars_of_what_is_not_finite_are_full_and_of_another_colour(ax):
+    model = mc.Sequential([L.ReLU()], input_shape=(4,), dtype="float64", backend="reference")
+    plots.trace(mc.trace(model, np.array([[np.nan, 1.0, np.nan, -1.0]])), ax)
+    bars = ax.patches[:4]
+    assert np.allclose([abs(bar.get_height()) for bar in bars], 0.42)
+    assert len({bar.get_facecolor() for bar in bars}) == 3 and bars[0].get_facecolor() == bars[2].get_facecolor()
