@@ -43,8 +43,8 @@ def write(model: Autoencoder, x, path: str | PathLike, labels=None, title: str =
     labels : (N,) the classes, which colour the points; a conditional model needs whole numbers
     title : what the model is called
 
-    Returns the path. Raises SettingError for a model that the page cannot run and for a path that cannot be written, ShapeError and DataError for samples that do
-    not fit it.
+    Returns the path. Raises SettingError for a model that the page cannot run and for a path that cannot be written,
+    ShapeError and DataError for samples that do not fit the model.
     """
     if not isinstance(model, Autoencoder):
         raise SettingError(f"explore needs an Autoencoder, got a {type(model).__name__}")
