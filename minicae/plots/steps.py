@@ -203,7 +203,7 @@ def _ending(opened):
 def _numbered(ax, opened, left, top, unit, size):
     """Beside and below a matrix of input pixels their rows and columns in the input, nothing for padding; of cells that are
     too small for that only the first and the last."""
-    style = {"size": 0.85 * size, "color": _style.QUIET}
+    style = {"size": 0.92 * size, "color": _style.QUIET}
     below = top + len(opened.rows) * unit + 0.08
     for place, row in _named(opened.rows, unit):
         ax.text(left - 0.1, top + (place + 0.5) * unit, f"row {row}", rotation=90, ha="right", va="center", **style)

@@ -64,6 +64,7 @@ CASES = {
     "opening, convolution": (plots.opening, TRACE["encoder[0]"].open(n=1, i=2, j=7, f=3)),
     "opening, flat": (plots.opening, first_opened(L.Conv2D(2, (1, 7)))),
     "opening, large": (plots.opening, first_opened(L.Conv2D(2, 7))),
+    "opening, 5x5": (plots.opening, first_opened(L.Conv2D(2, 5))),
     "opening, dense": (plots.opening, TRACE["encoder[3]"].open(f=1)),
     "opening, few": (plots.opening, TRACE["decoder[0]"].open(f=1)),
     "opening, pool": (plots.opening, TRACE["encoder[1]"].open(i=2, j=1)),
@@ -119,7 +120,15 @@ def test_no_text_lies_on_another(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["architecture, convolutional", "trace", "im2col", "opening, convolution", "opening, flat", "opening, large"],
+    [
+        "architecture, convolutional",
+        "trace",
+        "im2col",
+        "opening, convolution",
+        "opening, flat",
+        "opening, large",
+        "opening, 5x5",
+    ],
 )
 def test_text_can_be_read(name):
     ax = draw(name)
