@@ -74,9 +74,9 @@ def array(x, name, ranks) -> np.ndarray:
     return x
 
 
-def pair(x, x_hat, count) -> tuple[np.ndarray, np.ndarray]:
-    """The first `count` of two arrays of samples of one shape."""
-    count = shapes.integer(count, "count")
+def pair(x, x_hat, count=None) -> tuple[np.ndarray, np.ndarray]:
+    """The first `count` of two arrays of samples of one shape; None takes all."""
+    count = None if count is None else shapes.integer(count, "count")
     x, x_hat = array(x, "x", (2, 3, 4)), array(x_hat, "x_hat", (2, 3, 4))
     if x.shape != x_hat.shape:
         raise ShapeError(f"x and x_hat must have the same shape, got {x.shape} and {x_hat.shape}")

@@ -13,6 +13,7 @@ BARS = 96  # numbers of a vector that are drawn as bars
 VECTOR = 3  # width of the strip of a vector, in heights of a row
 LABEL, SCALE = 4.0, 1.9  # widths of the columns of text, in heights of a row
 WRITTEN = 5  # rows or columns of a matrix whose numbers can be written into their cells
+TITLE = 0.45  # height of the title of an opening, in inches
 CHANNELS = 3  # channels of a kernel that are drawn
 INPUTS = 10  # of a dense layer, where they cannot be folded
 
@@ -135,18 +136,21 @@ def opening(opened, ax=None):
         parts, ending = _product_parts(opened), _ending(opened)
     else:
         parts = [("", {"values": opened.values, "shares": opened.shares, "dy · shares": opened.dvalues})]
-        ending = (
-            f"values · shares\n= {opened.output:.4g}\n\ndy = {opened.dy:.4g}\nlargest share\n{opened.shares.max():.4g}"
-        )
+        ending = f"values · shares\n= {opened.output:.4g}\n\ndy = {opened.dy:.4g}"
     matrices = [matrix for _, named in parts for matrix in named.values()]
     most = max(matrix.shape[0] for matrix in matrices), max(matrix.shape[1] for matrix in matrices)
     unit = 1.0 if max(most[1], min(most)) <= WRITTEN else 4.5 / max(most)
+    if unit < 1 and hasattr(opened, "shares"):
+        ending += f"\n\nlargest share\n{opened.shares.max():.4g}"
     gap, left_out = 1.1, 2.0 if parts[0][0] else 0.7
     wide = left_out + 3 * (most[1] * unit + gap) + 2.8
     high = sum(next(iter(named.values())).shape[0] * unit + 0.7 for _, named in parts) + 1.3
-    ax = _style.axes(ax, (min(9.5, 0.62 * wide), min(9.5, 0.62 * wide) * high / wide))
-    width, height = _style.inches(ax)
-    size = min(10.0, 72 * min(width / wide, height / high) * 0.24)
+    width = min(9.5, 0.62 * wide)
+    height = width * high / wide + TITLE
+    if ax is not None:
+        width, height = _style.inches(_style.axes(ax, None))
+    ax = _style.axes(ax, (width, height))
+    size = min(10.0, 72 * min(width / wide, (height - TITLE) / high) * (0.21 if unit == 1 else 0.25))
     limits = {name: _style.signed_limit(np.stack([named[name] for _, named in parts])) for name in parts[0][1]}
     top = 0.0
     for label, named in parts:
