@@ -1,5 +1,6 @@
 """Pictures of a trace: which numbers are drawn, and where."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import minicae as mc
@@ -87,3 +88,11 @@ def test_bars_of_what_is_not_finite_are_full_and_of_another_colour(ax):
     bars = ax.patches[:4]
     assert np.allclose([abs(bar.get_height()) for bar in bars], 0.42)
     assert len({bar.get_facecolor() for bar in bars}) == 3 and bars[0].get_facecolor() == bars[2].get_facecolor()
+
+
+def test_shares_that_are_only_colours_are_said_in_numbers():
+    for window, said in ((8, "largest share\n0.01562"), (2, None)):
+        opened = traced([L.AveragePooling2D(window)], (8, 8, 1), (8 // window, 8 // window, 1))[0].open()
+        ending = next(text.get_text() for text in plots.opening(opened).texts if "dy = " in text.get_text())
+        assert said in ending if said else "largest" not in ending
+        plt.close("all")
