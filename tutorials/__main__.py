@@ -34,8 +34,11 @@ def main(argv=None) -> int:
         index()
         return 0
     chosen = notebooks.paths(arguments.numbers)
+    missing = sorted(set(arguments.numbers) - {int(path.name[:2]) for path in chosen})
+    if missing:
+        sys.exit(f"no notebook has the number {' or '.join(map(str, missing))}")
     if not chosen:
-        sys.exit(f"no notebook has the number {' or '.join(map(str, arguments.numbers))}")
+        sys.exit(f"there is no notebook in {notebooks.FOLDER}")
     return max([_one(path, arguments.verb == "run") for path in chosen])
 
 
@@ -70,8 +73,11 @@ def table(books):
 
 
 def index():
-    """Write the table, the thumbnails and the ways to the next notebook."""
+    """Write the table, the thumbnails and the ways to the next notebook; nothing while one of them has no title or figure."""
     books = [(path, notebooks.read(path)) for path in notebooks.paths()]
+    for path, notebook in books:
+        if notebooks.opening(notebook) is None or not any(notebooks.figures(notebook)):
+            sys.exit(f"{path.name} has no title or no figure: python -m tutorials check {int(path.name[:2])} says more")
     for (path, notebook), following in zip(books, [*books[1:], None]):
         (notebooks.PICTURES / f"{path.name[:2]}.png").write_bytes(notebooks.thumbnail(notebook))
         last = notebook.cells[-1]
@@ -81,8 +87,9 @@ def index():
         if source != last.source:
             last.source = source
             notebooks.store(notebook, path)
-    text = README.read_text()
-    README.write_text(re.sub(rf"{re.escape(HEAD)}\n(\|.*\n)*", lambda found: table(books) + "\n", text))
+    text = README.read_text("utf-8")
+    text = re.sub(rf"{re.escape(HEAD)}\n(\|.*\n)*", lambda found: table(books) + "\n", text)
+    README.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

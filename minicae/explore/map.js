@@ -4,6 +4,7 @@
 // which dot is near, and how to move the ring. Both axes have the same scale, so distances can be compared.
 "use strict";
 
+const NAME = 14;  // letters of a class's name
 const SIZE = [640, 500], MARGIN = {left: 58, right: 14, top: 12, bottom: 50};
 
 function drawMap(svg, points, names, colourOf, classes) {
@@ -26,7 +27,7 @@ function drawMap(svg, points, names, colourOf, classes) {
   });
   for (const {name, middle: at} of classes) {
     const [left, top] = place(at);
-    add(svg, "text", {x: left, y: top, class: "class-name"}, name);
+    add(svg, "text", {x: left, y: top, class: "class-name"}, brief(name));
   }
   const ring = add(svg, "g", {
     id: "ring", tabindex: 0, role: "application", "aria-describedby": "answer-text",
@@ -58,7 +59,7 @@ function drawAxes(svg, box, place, names) {
     add(svg, "line", {x1: x, x2: x, y1: top, y2: bottom, class: "grid"});
     add(svg, "text", {x, y: bottom + 17, class: "tick across"}, short(value));
   }
-  for (const value of ticks(...box[1])) {
+  for (const value of names.length > 1 ? ticks(...box[1]) : []) {
     const [, y] = place([0, value]);
     add(svg, "line", {x1: left, x2: right, y1: y, y2: y, class: "grid"});
     add(svg, "text", {x: left - 7, y: y + 4, class: "tick up"}, short(value));
@@ -77,6 +78,12 @@ function ticks(low, high) {
   const found = [];
   for (let n = Math.ceil(low / step); n * step <= high; n++) found.push(n * step);
   return found;
+}
+
+// A name that has to share the map with others: all of a short one, the beginning of a long one.
+function brief(name) {
+  const letters = Array.from(name);
+  return letters.length <= NAME ? name : `${letters.slice(0, NAME - 1).join("")}\u2026`;
 }
 
 // A new element of the drawing, or a text: never markup, whatever it says.

@@ -24,6 +24,7 @@ from minicae.layers import SplitLabels
 from minicae.layers.condition import conditioned
 from minicae.models.autoencoder import Autoencoder
 from minicae.plots import COLOURS
+from minicae.plots.codes import class_names
 from minicae.tasks.pca import PCA
 
 SCRIPTS = "engine.js", "pictures.js", "map.js", "view.js"
@@ -42,12 +43,14 @@ def write(model: Autoencoder, x, path: str | PathLike, labels=None, title: str =
     labels : (N,) the classes, which colour the points; a conditional model needs whole numbers
     title : what the model is called
 
-    Returns the path. Raises SettingError for a model that the page cannot run, ShapeError and DataError for samples that do
-    not fit it.
+    Returns the path. Raises SettingError for a model that the page cannot run and for a path that cannot be written,
+    ShapeError and DataError for samples that do not fit the model.
     """
     if not isinstance(model, Autoencoder):
         raise SettingError(f"explore needs an Autoencoder, got a {type(model).__name__}")
     path = Path(path)
+    if path.is_dir():
+        raise SettingError(f"{path} is a folder: name the file of the page")
     folder = writable_folder(path.parent)
     page = assemble(model, x, labels, title)
     with replacing(folder / path.name) as file:
@@ -136,11 +139,8 @@ def _classes(labels):
     """The names of the classes, and the place of each sample's own among them."""
     if labels is None:
         return {"classes": [], "class_of": None}
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "iufb":
-        labels = np.array([str(label) for label in labels.tolist()])
-    names, places = np.unique(labels, return_inverse=True)
-    return {"classes": [str(name) for name in names], "class_of": places.tolist()}
+    names, places = class_names(labels)
+    return {"classes": names, "class_of": places.tolist()}
 
 
 def _packed(array):

@@ -4,17 +4,17 @@
 // said can be read off it exactly. Grey goes from black to white between two numbers that the caller gives.
 "use strict";
 
-const BARS = 63, GAP = [0, 0, 0, 0], BLACK = [0, 0, 0, 255], BAR_COLOUR = "#3f90da";
+const BARS = 63, GAP = [0, 0, 0, 0], BAR_COLOUR = "#3f90da";
 
 // The sample y, side pixels wide on the screen: images of 1 or 3 channels, others averaged; vectors as bars or as a picture.
 function drawSample(canvas, y, low, high, side) {
   if (y.shape.length !== 3 && y.data.length <= BARS) return drawBars(canvas, y.data, low, high, side);
   const [H, W, C] = y.shape.length === 3 ? y.shape : folded(y.data.length);
-  const image = blank(canvas, H, W, BLACK);
+  const image = blank(canvas, H, W, GAP);  // a folded vector may leave some of it empty
   for (let at = 0; at < H * W && at * C < y.data.length; at++) {
     const channels = y.data.subarray(at * C, (at + 1) * C);
     const mean = channels.reduce((a, b) => a + b, 0) / C;
-    for (let c = 0; c < 3; c++) image.data[4 * at + c] = grey(C === 3 ? channels[c] : mean, low, high);
+    paint(image, at, ...[0, 1, 2].map((c) => grey(C === 3 ? channels[c] : mean, low, high)));
   }
   show(canvas, image, side / Math.max(H, W));
 }
@@ -79,8 +79,8 @@ function range(values) {
   return values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
 }
 
-function paint(image, pixel, value) {
-  image.data.set([value, value, value, 255], 4 * pixel);
+function paint(image, pixel, red, green = red, blue = red) {
+  image.data.set([red, green, blue, 255], 4 * pixel);
 }
 
 // An image of the canvas's new size, all of one colour (red, green, blue, opacity); what is stored into it is rounded.

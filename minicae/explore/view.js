@@ -4,6 +4,7 @@
 // come from the sample that was chosen last, or from the mean; the map changes the first two coordinates, the sliders others.
 "use strict";
 
+const NAMED = 30;  // classes at most whose names are on the map
 const content = JSON.parse(document.getElementById("content").textContent);
 const numbers = unpack(content.numbers), samples = unpack(content.samples, content.bytes);
 connect(content.encoder, numbers);
@@ -163,18 +164,23 @@ function colourOf(n) {
   return content.colours[few ? content.class_of[n] : 0];
 }
 
-// Each class by name, in the middle (median) of its dots.
+// Each class by name, in the middle (median) of its dots, unless there are so many that the names would hide the map.
 function classesOnMap() {
-  if (content.classes.length < 2 || content.classes.length > content.colours.length) return [];
+  if (content.classes.length < 2 || content.classes.length > NAMED) return [];
+  const coloured = content.classes.length <= content.colours.length;
   return content.classes.map((name, kind) => {
     const own = points.filter((_, n) => content.class_of[n] === kind);
     const median = (axis) => own.map((point) => point[axis]).sort((a, b) => a - b)[Math.floor(own.length / 2)];
-    const item = document.createElement("li"), colour = document.createElement("span");
-    colour.style.background = content.colours[kind];
-    item.append(colour, name);
-    element("legend").append(item);
+    if (coloured) legend(name, content.colours[kind]);
     return {name, middle: [median(0), median(1)]};
   });
+}
+
+function legend(name, background) {
+  const item = document.createElement("li"), colour = document.createElement("span");
+  colour.style.background = background;
+  item.append(colour, name);
+  element("legend").append(item);
 }
 
 function rows(values, width) {

@@ -4,6 +4,7 @@ there are too many."""
 import numpy as np
 
 SHOWN = 8  # products of a dense layer that are listed
+WIDTH = 104  # letters of the numbers in a line
 CHANNELS = 3  # channels of a convolution that are shown in full
 
 
@@ -17,13 +18,19 @@ def shape(sizes) -> str:
     return "x".join(map(str, sizes))
 
 
+def counted(number, noun) -> str:
+    """1 sample, 2 samples."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def products(opened) -> str:
     """An `openings.Products` as text."""
     lines = [f"{opened.layer}: {opened.where} = {opened.output:.6g}"]
     lines += _vector(opened) if opened.patch.ndim == 1 else _kernel(opened)
-    width = len(f"sum of {opened.patch.size} products")
+    total = f"sum of {counted(opened.patch.size, 'product')}"
+    width = len(total)
     lines += [
-        f"sum of {opened.patch.size} products  {opened.total: .6g}",
+        f"{total}  {opened.total: .6g}",
         f"{'bias':<{width}}  {opened.bias: .6g}",
         f"{'their sum':<{width}}  {opened.before: .6g}",
     ]
@@ -87,7 +94,7 @@ def _span(opened):
 
 
 def _beside(matrices):
-    """Named matrices of one height side by side."""
+    """Named matrices of one height side by side, or one below the other where that would be too wide."""
     blocks = []
     for name, matrix in matrices.items():
         cells = [["-" if np.isnan(number) else f"{number + 0.0:.4g}" for number in row] for row in matrix]  # no -0
@@ -95,4 +102,6 @@ def _beside(matrices):
         text = ["  ".join(cell.rjust(width) for cell in row) for row in cells]
         wide = max(len(name), len(text[0]))
         blocks.append([name.ljust(wide), *(line.ljust(wide) for line in text)])
+    if sum(len(lines[0]) for lines in blocks) > WIDTH:
+        return ["    " + line.rstrip() for lines in blocks for line in lines]
     return ["    " + "      ".join(parts).rstrip() for parts in zip(*blocks)]

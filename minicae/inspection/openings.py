@@ -102,7 +102,7 @@ class Products(Opening):
         return self.dpre * self.patch
 
     def __repr__(self):
-        return f"Products({self.layer}: {self.where} = {self.output:.6g}, {self.patch.size} products)"
+        return f"Products({self.layer}: {self.where} = {self.output:.6g}, {_text.counted(self.patch.size, 'product')})"
 
     def __str__(self):
         return _text.products(self)
@@ -133,7 +133,7 @@ class Routes(Opening):
         return int(self.rows[place[0]]), int(self.columns[place[1]])
 
     def __repr__(self):
-        return f"Routes({self.layer}: {self.where} = {self.output:.6g} from {self.values.size} pixels)"
+        return f"Routes({self.layer}: {self.where} = {self.output:.6g} from {_text.counted(self.values.size, 'pixel')})"
 
     def __str__(self):
         return _text.routes(self)

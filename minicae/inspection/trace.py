@@ -166,7 +166,7 @@ def trace(model, x, y=None, loss=None, training=False) -> Trace:
     for _ in range(2):  # the first pass compiles what has to be compiled, and the second is timed
         steps, cost, charged = _pass(model, x, y, loss, training)
     mode = "in training" if training else "outside training"
-    title = f"{type(model).__name__}, {len(x)} samples of {_text.shape(model.input_shape)}, {loss!r}, {mode}"
+    title = f"{type(model).__name__}, {_text.counted(len(x), 'sample')} of {_text.shape(model.input_shape)}, {loss!r}, {mode}"
     return Trace(steps, cost, charged, title)
 
 

@@ -21,10 +21,11 @@ COLOURS = (
 )
 QUIET = "#555555"
 GAP = "#d5d8dc"  # between pictures whose own colours include white
-SIGNED = matplotlib.colormaps["RdBu_r"].with_extremes(bad=GAP)
-POSITIVE = matplotlib.colormaps["viridis"]
-HEAT = matplotlib.colormaps["magma"]
-GREY = matplotlib.colormaps["gray"]
+NOT_FINITE = "#ff00c8"  # in no scale below: NaN and infinities, which `page` makes infinite
+SIGNED = matplotlib.colormaps["RdBu_r"].with_extremes(bad=GAP, over=NOT_FINITE)
+POSITIVE = matplotlib.colormaps["viridis"].with_extremes(over=NOT_FINITE)
+HEAT = matplotlib.colormaps["magma"].with_extremes(over=NOT_FINITE)
+GREY = matplotlib.colormaps["gray"].with_extremes(over=NOT_FINITE)
 
 
 def axes(ax, size) -> Axes:
@@ -73,9 +74,9 @@ def array(x, name, ranks) -> np.ndarray:
     return x
 
 
-def pair(x, x_hat, count) -> tuple[np.ndarray, np.ndarray]:
-    """The first `count` of two arrays of samples of one shape."""
-    count = shapes.integer(count, "count")
+def pair(x, x_hat, count=None) -> tuple[np.ndarray, np.ndarray]:
+    """The first `count` of two arrays of samples of one shape; None takes all."""
+    count = None if count is None else shapes.integer(count, "count")
     x, x_hat = array(x, "x", (2, 3, 4)), array(x_hat, "x_hat", (2, 3, 4))
     if x.shape != x_hat.shape:
         raise ShapeError(f"x and x_hat must have the same shape, got {x.shape} and {x_hat.shape}")
@@ -100,7 +101,10 @@ def gap(images) -> int:
 
 
 def page(rows) -> np.ndarray:
-    """Rows of pictures, (n, H, W, C) each, on one page; what lies between them is NaN, or white if they have colours."""
+    """Rows of pictures, (n, H, W, C) each, on one page; what lies between them is NaN, or white if they have colours.
+
+    Numbers that are not finite become infinities, so that a scale can tell them from what lies between.
+    """
     H, W, C = rows[0].shape[1:]
     space, columns = gap(rows[0]), max(map(len, rows))
     size = len(rows) * (H + space) - space, columns * (W + space) - space, C
@@ -108,15 +112,23 @@ def page(rows) -> np.ndarray:
     for row, images in enumerate(rows):
         for column, image in enumerate(images):
             top, left = row * (H + space), column * (W + space)
-            made[top : top + H, left : left + W] = image
+            made[top : top + H, left : left + W] = np.where(np.isfinite(image), image, np.inf)
     return made
+
+
+def beyond(made, low, high) -> np.ndarray:
+    """A page whose infinities are a number above `high`, which matplotlib draws in the colour for those."""
+    return np.where(np.isinf(made), 2 * high - low, made)
 
 
 def show(ax, made, low, high, colours=GREY):
     """Draw a page with values from `low` to `high`. Returns matplotlib's image."""
     if made.shape[2] == 1:
+        made = beyond(made, low, high)
         return ax.imshow(made[..., 0], cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-    return ax.imshow(np.clip((made - low) / max(high - low, 1e-300), 0, 1), interpolation="nearest")
+    lost = np.isinf(made).any(2, keepdims=True)
+    scaled = np.clip((made - low) / max(high - low, 1e-300), 0, 1)
+    return ax.imshow(np.where(lost, matplotlib.colors.to_rgb(NOT_FINITE), scaled), interpolation="nearest")
 
 
 def in_rows(images, columns) -> list:

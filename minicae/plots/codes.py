@@ -7,14 +7,17 @@ from minicae import shapes
 from minicae.errors import DataError, ShapeError
 from minicae.plots import _style
 
+NAMED = 30  # classes at most whose names are written into the plane
+
 
 def latent_scatter(codes, labels=None, ax=None):
-    """Codes as points in a plane: as they are if they have two numbers, else along their two main directions.
+    """Codes as points in a plane: as they are if they have one number or two, else along their two main directions.
 
     Parameters
     ----------
     codes : (N, d) or (N, ...), flattened
-    labels : (N,) the classes, which colour the points; None draws all alike
+    labels : (N,) the classes. Up to ten colour the points; up to thirty are named where they lie, long names cut short; with
+        more, with one, and with None all points are drawn alike
 
     Returns the axes.
     """
@@ -27,7 +30,10 @@ def latent_scatter(codes, labels=None, ax=None):
         raise ShapeError(f"labels must be one a code, ({len(codes)},), got {labels.shape}")
     ax = _style.axes(ax, (6, 5))
     points, names = codes, ("code[0]", "code[1]")
-    if codes.shape[1] != 2:
+    if codes.shape[1] == 1:
+        points, names = np.pad(codes, [(0, 0), (0, 1)]), ("code[0]", "")
+        ax.set_yticks([])
+    elif codes.shape[1] > 2:
         points, shares = principal_axes(codes)
         names = [
             f"{which} principal axis of the code ({share:.0%} of its variance)"
@@ -36,21 +42,34 @@ def latent_scatter(codes, labels=None, ax=None):
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
     _style.open_frame(ax).set_aspect("equal", adjustable="datalim")
-    classes = [] if labels is None else np.unique(labels)
-    if not 1 < len(classes) <= len(_style.COLOURS):
+    names, places = ([], None) if labels is None else class_names(labels)
+    coloured = 1 < len(names) <= len(_style.COLOURS)
+    if coloured:
+        for place, (name, colour) in enumerate(zip(names, _style.COLOURS)):
+            own = points[places == place]
+            ax.scatter(*own.T, s=11, color=colour, alpha=0.65, lw=0, label=_style.single_line(name, 24))
+    else:
         ax.scatter(*points.T, s=9, color=_style.COLOURS[0], alpha=0.6, lw=0)
-        return ax
     halo = [patheffects.withStroke(linewidth=3, foreground="white")]
-    for label, colour in zip(classes, _style.COLOURS):
-        own = points[labels == label]
-        ax.scatter(*own.T, s=11, color=colour, alpha=0.65, lw=0, label=str(label))
-    for label in classes:
-        centre = np.median(points[labels == label], axis=0)
-        ax.text(*centre, str(label), size=14, weight="bold", ha="center", va="center", path_effects=halo)
+    for place, name in enumerate(names if 1 < len(names) <= NAMED else ()):
+        centre = np.median(points[places == place], axis=0)
+        text = _style.single_line(name, 14)
+        ax.text(*centre, text, size=14, weight="bold", ha="center", va="center", path_effects=halo)
+    if not coloured:
+        return ax
     ax.legend(
         loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, markerscale=2, handletextpad=0.1, borderaxespad=0
     )
     return ax
+
+
+def class_names(labels):
+    """(names, places): the classes among labels (N,), in their order and as text, and (N,) which of them each one is."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iufb":
+        labels = np.array([str(label) for label in labels.tolist()])
+    classes, places = np.unique(labels, return_inverse=True)
+    return [str(name) for name in classes], places
 
 
 def principal_axes(codes):
@@ -78,7 +97,7 @@ def latent_grid(grid, ax=None, extent=2.0):
         raise ShapeError(f"grid must be (n, n, ...), as tasks.sample_grid gives it, got the shape {grid.shape}")
     n = len(grid)
     images = _style.pictures(grid.reshape(n * n, *grid.shape[2:]))
-    ax = _style.axes(ax, (6.5, 6.5 * images.shape[1] / images.shape[2]))
+    ax = _style.axes(ax, (6.5, min(10.0, 6.5 * images.shape[1] / images.shape[2])))
     made = _style.page(_style.in_rows(images, n))
     _style.show(_style.bare(ax), made, *_style.data_range(images))
     H, W = images.shape[1:3]

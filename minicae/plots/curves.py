@@ -45,7 +45,7 @@ def learning_curve(history, ax=None, quantity="loss", log=False, penalty=False, 
         ax.axhline(history.baseline, color=_style.QUIET, ls="--", lw=1.2, label="mean image for every input")
     if log:
         ax.set_yscale("log")
-    else:
+    elif ax.dataLim.y0 >= 0:
         ax.set_ylim(bottom=0)
     ax.margins(x=0.06)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -62,7 +62,7 @@ def learning_curve(history, ax=None, quantity="loss", log=False, penalty=False, 
     if log or penalty or learning_rate:  # lines may be anywhere
         ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
     else:
-        ax.legend(frameon=False, loc="lower left")
+        ax.legend(frameon=False)
     return ax
 
 

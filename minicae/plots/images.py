@@ -1,4 +1,7 @@
-"""Pictures of what goes through a model: samples and their reconstructions, errors, maps of features, weights."""
+"""Pictures of what goes through a model: samples and their reconstructions, errors, maps of features, weights.
+
+Where a number is not finite, the pixel is pink, a colour that no scale has.
+"""
 
 import math
 
@@ -20,7 +23,7 @@ def reconstructions(x, x_hat, ax=None, count=10):
     """
     x, x_hat = _style.pair(x, x_hat, count)
     rows = [_style.pictures(array) for array in (x, x_hat)]
-    ax = _style.axes(ax, (len(x), 2.2))
+    ax = _style.axes(ax, (min(10.0, len(x) + 0.8), 2.2))
     H, W = rows[0].shape[1:3]
     colours = _style.GREY if H == W or np.ndim(x) > 2 else _style.POSITIVE  # white is the gap between strips
     _style.show(ax, _style.page(rows), *_style.data_range(*rows), colours)
@@ -40,15 +43,16 @@ def error_map(x, x_hat, ax=None, count=5):
     rows = [_style.pictures(array) for array in (x, x_hat)]
     error = np.square(x - x_hat)
     heat = _style.pictures(error.mean(3) if error.ndim == 4 else error)
+    largest = float(heat.max(initial=0, where=np.isfinite(heat))) or 1.0
     ax = _style.axes(ax, (1.5 * len(x) + 1.2, 4.6))
     H, W = heat.shape[1:3]
     step = H + _style.gap(heat)
     colours = _style.GREY if H == W or np.ndim(x) > 2 else _style.POSITIVE
     _style.show(ax, _style.page(rows), *_style.data_range(*rows), colours)
-    hot = _style.page([heat])
+    hot = _style.beyond(_style.page([heat]), 0, largest)
     height, width = hot.shape[:2]
     image = ax.imshow(
-        hot[..., 0], _style.HEAT, vmin=0, vmax=float(np.nanmax(hot, initial=0)) or 1.0, interpolation="nearest",
+        hot[..., 0], _style.HEAT, vmin=0, vmax=largest, interpolation="nearest",
         extent=(-0.5, width - 0.5, 2 * step + height - 0.5, 2 * step - 0.5),
     )  # fmt: skip
     ax.set_xlim(-0.5, width - 0.5)
@@ -69,7 +73,7 @@ def feature_maps(y, ax=None, count=16):
     count = shapes.integer(count, "count")
     y = _style.array(y, "y, the activations of one image,", (3,))
     shown = np.moveaxis(y, 2, 0)[:count, ..., None]
-    image, ax = _mosaic(shown, ax, signed=shown.min() < 0)
+    image, ax = _mosaic(shown, ax, signed=bool((shown < 0).any()))
     _style.colour_bar(image, ax, "activation")
     ax.set_title(_first(len(shown), y.shape[2], "channel"), size=10)
     return ax

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from minicae.plots import _style
 from minicae.plots.codes import latent_scatter
 from minicae.plots.curves import learning_curve, quantity
 from minicae.plots.images import reconstructions
@@ -20,8 +21,9 @@ def report_figure(x, x_hat, codes=None, history=None, labels=None, title="", los
     title : above everything
     loss : the model's loss, which names the unit of the curve
 
-    Returns the figure, ready for `savefig`.
+    Returns the figure, ready for `savefig`. Raises ShapeError and DataError for samples that cannot be drawn.
     """
+    x, x_hat = _style.pair(x, x_hat)
     drawn = _one_of_each(labels, len(x), 10)
     if codes is None or history is None:
         figure = Figure(figsize=(10, 2.4), layout="constrained")

@@ -12,7 +12,8 @@ from minicae.plots import _style
 BARS = 96  # numbers of a vector that are drawn as bars
 VECTOR = 3  # width of the strip of a vector, in heights of a row
 LABEL, SCALE = 4.0, 1.9  # widths of the columns of text, in heights of a row
-WRITTEN = 7  # rows or columns of a matrix whose numbers can be written into their cells
+WRITTEN = 5  # rows or columns of a matrix whose numbers can be written into their cells
+TITLE = 0.45  # height of the title of an opening, in inches
 CHANNELS = 3  # channels of a kernel that are drawn
 INPUTS = 10  # of a dense layer, where they cannot be folded
 
@@ -30,8 +31,10 @@ def trace(trace, ax=None, n=0, count=6):
     n : sample of the batch
     count : channels at most
 
-    Returns the axes.
+    Returns the axes. Raises SettingError for what is no trace, and for a sample that it does not have.
     """
+    if not hasattr(trace, "forward") or not hasattr(trace, "dx"):
+        raise SettingError(f"trace needs what minicae.trace gives, got {type(trace).__name__}")
     n, count = shapes.integer(n, "n", 0), shapes.integer(count, "count")
     first = trace.forward[0]
     if n >= len(first.input):
@@ -46,7 +49,7 @@ def trace(trace, ax=None, n=0, count=6):
     for start, text in zip(starts, ("y, forward", "dy, backward")):
         ax.text(start, -0.35, text, size=1.15 * size, weight="bold", va="bottom")
     for place, (name, kind, *arrays) in enumerate(rows):
-        shape = "x".join(map(str, arrays[0].shape))
+        shape = _seen(arrays[0].shape, count)
         ax.text(0, place + 0.36, f"{name} {kind}", size=size, va="center", weight="bold")
         ax.text(0, place + 0.7, shape, size=size, va="center", color=_style.QUIET)
         for start, values, signed in zip(starts, arrays, (False, True)):
@@ -58,6 +61,20 @@ def trace(trace, ax=None, n=0, count=6):
     return ax
 
 
+def _seen(shape, count):
+    """A shape, and how much of it the strip shows, where that is not all."""
+    channels = shape[2] if len(shape) == 3 else 1
+    if channels > count:
+        return f"{'x'.join(map(str, shape))}, the first {count}"
+    long = len(shape) != 3 and shapes.count(shape) > BARS and not _folds(shape)
+    return "x".join(map(str, shape)) + (f", the first {BARS}" if long else "")
+
+
+def _folds(shape):
+    """Whether a vector is drawn as a square, or an image without channels as what it is."""
+    return len(shape) == 2 or math.isqrt(shape[0]) ** 2 == shape[0]
+
+
 def _strip(ax, values, left, top, count, signed):
     """Draw one sample's numbers in a strip of height 1 and width `count`. Returns where it ends."""
     limit = _style.signed_limit(values)
@@ -65,7 +82,7 @@ def _strip(ax, values, left, top, count, signed):
     values = values[..., None] if values.ndim == 2 else values  # an image without a channel axis
     if values.ndim == 3:
         images = np.moveaxis(values, 2, 0)[:count, ..., None]
-    elif values.ndim == 1 and values.size > BARS and math.isqrt(values.size) ** 2 == values.size:
+    elif values.ndim == 1 and values.size > BARS and _folds(values.shape):
         images = _style.pictures(values[None])
     else:
         return _bars(ax, values.reshape(-1)[:BARS], left, top, count, limit)
@@ -75,7 +92,7 @@ def _strip(ax, values, left, top, count, signed):
     height, width = height * shrunk, width * shrunk
     colours, low = (_style.SIGNED, -limit) if signed else (_style.GREY, 0.0)
     ax.imshow(
-        made[..., 0], colours, vmin=low, vmax=limit, interpolation="nearest", aspect="equal",
+        _style.beyond(made, low, limit)[..., 0], colours, vmin=low, vmax=limit, interpolation="nearest", aspect="equal",
         extent=(left, left + width, top + 0.5 + height / 2, top + 0.5 - height / 2),
     )  # fmt: skip
     ax.add_patch(Rectangle((left, top + 0.5 - height / 2), width, height, fill=False, ec=_style.QUIET, lw=0.4))
@@ -86,8 +103,9 @@ def _bars(ax, values, left, top, count, limit):
     """Numbers as bars up and down from a line. Returns where they end."""
     step = min(0.3, count / len(values))
     places = left + step * (np.arange(len(values)) + 0.5)
-    heights = np.nan_to_num(values / limit, nan=0.0, posinf=1.0, neginf=-1.0) * 0.42
-    colours = np.where(values < 0, _style.COLOURS[0], _style.COLOURS[2])
+    finite = np.isfinite(values)
+    heights = np.where(finite, values / limit, 1.0) * 0.42
+    colours = np.where(finite, np.where(values < 0, _style.COLOURS[0], _style.COLOURS[2]), _style.NOT_FINITE)
     ax.bar(places, -heights, 0.8 * step, bottom=top + 0.5, color=colours)
     end = left + step * len(values)
     ax.plot([left, end], [top + 0.5, top + 0.5], color=_style.QUIET, lw=0.4)
@@ -110,8 +128,10 @@ def opening(opened, ax=None):
     ----------
     opened : what `Step.open` gives
 
-    Returns the axes.
+    Returns the axes. Raises SettingError for anything else.
     """
+    if not hasattr(opened, "index"):
+        raise SettingError(f"opening needs what trace[...].open() gives, got {type(opened).__name__}")
     if hasattr(opened, "products"):
         parts, ending = _product_parts(opened), _ending(opened)
     else:
@@ -120,12 +140,17 @@ def opening(opened, ax=None):
     matrices = [matrix for _, named in parts for matrix in named.values()]
     most = max(matrix.shape[0] for matrix in matrices), max(matrix.shape[1] for matrix in matrices)
     unit = 1.0 if max(most[1], min(most)) <= WRITTEN else 4.5 / max(most)
+    if unit < 1 and hasattr(opened, "shares"):
+        ending += f"\n\nlargest share\n{opened.shares.max():.4g}"
     gap, left_out = 1.1, 2.0 if parts[0][0] else 0.7
     wide = left_out + 3 * (most[1] * unit + gap) + 2.8
     high = sum(next(iter(named.values())).shape[0] * unit + 0.7 for _, named in parts) + 1.3
-    ax = _style.axes(ax, (min(9.5, 0.62 * wide), min(9.5, 0.62 * wide) * high / wide))
-    width, height = _style.inches(ax)
-    size = min(10.0, 72 * min(width / wide, height / high) * 0.24)
+    width = min(9.5, 0.62 * wide)
+    height = width * high / wide + TITLE
+    if ax is not None:
+        width, height = _style.inches(_style.axes(ax, None))
+    ax = _style.axes(ax, (width, height))
+    size = min(10.0, 72 * min(width / wide, (height - TITLE) / high) * (0.21 if unit == 1 else 0.25))
     limits = {name: _style.signed_limit(np.stack([named[name] for _, named in parts])) for name in parts[0][1]}
     top = 0.0
     for label, named in parts:
@@ -136,8 +161,8 @@ def opening(opened, ax=None):
             if not top:
                 ax.text(left + matrix.shape[1] * unit / 2, -0.2, name, size=1.1 * size, ha="center", va="bottom")
             _cells(ax, matrix, left, top, unit, size, limits[name])
-            if not place and opened.rows is not None and unit == 1:
-                _numbered(ax, opened, left, top, size)
+            if not place and opened.rows is not None:
+                _numbered(ax, opened, left, top, unit, size)
             left += matrix.shape[1] * unit + gap
             sign = ("×", "=")[place] if place < 2 and hasattr(opened, "products") else ""
             ax.text(left - gap / 2, top + tall / 2, sign, size=1.6 * size, ha="center", va="center")
@@ -179,15 +204,21 @@ def _ending(opened):
     return "\n".join([*text, *(f"{name:<{width}} {number:9.4g}" for name, number in lines)])
 
 
-def _numbered(ax, opened, left, top, size):
-    """Beside and below a matrix of input pixels their rows and columns in the input; nothing for padding."""
-    style = {"size": 0.85 * size, "color": _style.QUIET}
-    for place, row in enumerate(opened.rows):
-        text = f"row {row}" if row >= 0 else ""
-        ax.text(left - 0.1, top + place + 0.5, text, rotation=90, ha="right", va="center", **style)
-    for place, column in enumerate(opened.columns):
-        text = f"col {column}" if column >= 0 else ""
-        ax.text(left + place + 0.5, top + len(opened.rows) + 0.08, text, ha="center", va="top", **style)
+def _numbered(ax, opened, left, top, unit, size):
+    """Beside and below a matrix of input pixels their rows and columns in the input, nothing for padding; of cells that are
+    too small for that only the first and the last."""
+    style = {"size": 0.92 * size, "color": _style.QUIET}
+    below = top + len(opened.rows) * unit + 0.08
+    for place, row in _named(opened.rows, unit):
+        ax.text(left - 0.1, top + (place + 0.5) * unit, f"row {row}", rotation=90, ha="right", va="center", **style)
+    for place, column in _named(opened.columns, unit):
+        ax.text(left + (place + 0.5) * unit, below, f"col {column}", ha="center", va="top", **style)
+
+
+def _named(pixels, unit):
+    """[(place, pixel)] of the rows or columns that are written beside a matrix."""
+    inside = [(place, int(pixel)) for place, pixel in enumerate(pixels) if pixel >= 0]
+    return inside if unit == 1 else inside[:1] + inside[1:][-1:]
 
 
 def _cells(ax, matrix, left, top, unit, size, limit):

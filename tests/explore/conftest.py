@@ -12,6 +12,7 @@ ZOO = {
     "two channels": lambda: mc.zoo.denoising(input_shape=(6, 6, 2), widths=(9,), code=3, backend="reference"),
     "vectors": lambda: mc.zoo.basic(backend="reference"),
     "one number": lambda: mc.zoo.stacked((3, 1), backend="reference"),
+    "long vectors": lambda: mc.zoo.stacked((67, 3), backend="reference"),
     "conditional": lambda: mc.zoo.conditional_variational(
         input_shape=(8, 8, 1), classes=4, widths=(12,), code=2, backend="reference"
     ),

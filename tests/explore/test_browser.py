@@ -17,6 +17,7 @@ const canvas = document.querySelector(arguments[0]);
 const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
 return [canvas.height, canvas.width, Array.from(data)];
 """
+NAMES = "return Array.from(document.querySelectorAll('.class-name'), (e) => e.textContent)"
 CENTRE = """
 const {left, top, width, height} = (%s).getBoundingClientRect();
 return [left + width / 2, top + height / 2];
@@ -254,6 +255,27 @@ def test_more_classes_than_colours_and_none_at_all_are_drawn_alike(page):
     for labels, said in ((np.arange(40) % 13, "sample 0, class 0; mean"), (None, "sample 0; mean")):
         shown = page("plane", labels=labels)
         assert len(shown.run(colours)) == 1 and shown.text("#legend") == "" and said in shown.text("#sample-text")
+        names = [] if labels is None else [str(label) for label in range(13)]
+        assert shown.run(NAMES) == names
+    assert page("plane", labels=np.arange(40)).run(NAMES) == []
+
+
+def test_long_names_are_cut_on_the_map_and_nowhere_else(page):
+    shown = page("plane", labels=np.array(["a" * 40, "b"])[np.arange(40) % 2])
+    assert shown.run(NAMES) == ["a" * 13 + "\u2026", "b"]
+    assert shown.text("#legend") == "a" * 40 + "b" and "a" * 40 in shown.text("#sample-text")
+
+
+def test_what_a_folded_vector_leaves_empty_is_no_number(page):
+    height, width, values = page("long vectors").run(PIXELS, "#input")
+    opaque = np.reshape(values, (-1, 4))[:, 3]
+    assert height * width == 72 and (opaque[:67] == 255).all() and not opaque[67:].any()
+
+
+def test_the_whole_map_fits_into_a_small_window(page):
+    shown = page("plane")
+    size, free = shown.run("return [element('map').getBoundingClientRect().height, innerHeight]")
+    assert size <= max(320, free - 200)
 
 
 def test_names_with_markup_in_them_are_shown_and_not_run(page):

@@ -210,6 +210,7 @@ def test_the_command_has_one_line_for_what_is_wrong(made, run):
         (("missing", "--data", "x.npy"), "missing: there is no such file"),
         (("bad", "--data", "x.npy"), "bad: damaged, or no model of minicae"),
         (("good", "--data", "x.npy", "--out", "x.npy/page.html"), "the folder x.npy cannot be written"),
+        (("good", "--data", "x.npy", "--out", "."), ". is a folder: name the file"),
     ):
         code, said, complained = run(*given)
         assert code == 1 and said == "" and complaint in complained and complained.count("\n") == 1

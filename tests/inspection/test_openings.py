@@ -213,3 +213,17 @@ def test_vectors_have_no_rows():
 def test_other_layers_do_not_open(layer):
     with pytest.raises(SettingError, match="does not open"):
         traced(layer, (3, 3, 1))[0].open()
+
+
+def test_wide_matrices_are_printed_one_below_the_other():
+    opened = traced(L.Conv2D(1, 9), (9, 9, 1))[0].open()
+    lines = str(opened).splitlines()
+    assert [lines[at].strip() for at in (2, 12, 22)] == ["patch", "weights", "products"]
+    assert max(len(line) for line in lines[2:32]) < 120
+    assert len(str(traced(L.Conv2D(1, 3), (9, 9, 1))[0].open()).splitlines()) == 2 + 4 + 4
+
+
+def test_one_of_a_kind_is_not_said_in_the_plural():
+    assert "sum of 1 product " in str(traced(L.Dense(1), (1,))[0].open())
+    assert "from 1 pixel)" in repr(traced(L.UpSampling2D(2), (2, 2, 1))[0].open())
+    assert "1 sample of 3" in str(traced(L.Dense(1), (3,), n=1))

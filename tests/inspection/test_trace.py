@@ -239,7 +239,7 @@ def test_a_trace_draws_a_row_a_layer():
     trace = mc.trace(convolutional("reference"), images(2, (8, 6, 1)))
     assert trace.plot(ax, n=1, count=2) is ax
     said = {text.get_text() for text in ax.texts}
-    assert {"input ", "encoder[0] Conv2D", "decoder[2] Conv2D", "4x3x4"} <= said
+    assert {"input ", "encoder[0] Conv2D", "decoder[2] Conv2D", "4x3x4, the first 2"} <= said
     assert len(ax.images) == 2 * 8
     assert np.array_equal(ax.images[2].get_array()[:, :6].filled(), trace[0].output[1, :, :, 0])
     assert np.array_equal(ax.images[3].get_array()[:, :6].filled(), trace[0].twin.input[1, :, :, 0])

@@ -67,3 +67,22 @@ def test_interpolation_draws_a_walk_a_row(ax, shape):
     assert page.shape == (4 * len(walks) - 1, 15)
     assert np.array_equal(page[-3:, 8:11], walks[-1, 2])
     assert [label.get_text() for label in ax.get_xticklabels()] == ["from", "to"]
+
+
+def test_latent_scatter_only_names_classes_that_are_too_many_for_colours(ax):
+    plots.latent_scatter(np.random.default_rng(0).random((60, 3)), np.arange(60) % 12, ax)
+    assert [text.get_text() for text in ax.texts] == [str(label) for label in range(12)]
+    assert len(ax.collections) == 1 and ax.get_legend() is None
+
+
+def test_latent_scatter_cuts_long_names_and_takes_labels_of_any_kind(ax):
+    plots.latent_scatter(np.random.default_rng(0).random((6, 2)), [None, True, "x" * 40] * 2, ax)
+    assert [text.get_text() for text in ax.texts] == ["None", "True", "x" * 11 + "..."]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["None", "True", "x" * 21 + "..."]
+
+
+def test_latent_scatter_keeps_a_single_number_as_it_is(ax):
+    codes = np.array([[3.0], [-1.0], [2.0]])
+    plots.latent_scatter(codes, None, ax)
+    assert np.array_equal(ax.collections[0].get_offsets(), np.pad(codes, [(0, 0), (0, 1)]))
+    assert (ax.get_xlabel(), ax.get_ylabel(), len(ax.get_yticks())) == ("code[0]", "", 0)

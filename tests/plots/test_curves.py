@@ -7,6 +7,7 @@ import minicae as mc
 from minicae import plots
 from minicae.losses import BinaryCrossEntropy, MeanSquaredError
 from minicae.plots import curves
+from minicae.training.history import History
 
 
 def test_learning_curve_shows_training_validation_and_baseline(ax, history):
@@ -17,6 +18,14 @@ def test_learning_curve_shows_training_validation_and_baseline(ax, history):
     assert list(baseline.get_ydata()) == [1, 1] and baseline.get_linestyle() == "--"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "squared error per pixel")
     assert len(ax.get_legend().get_texts()) == 3 and ax.get_yscale() == "linear"
+
+
+def test_learning_curve_hides_no_loss_below_zero(ax):
+    falling = History(baseline=0.5)
+    for epoch, loss in enumerate((0.2, -0.3, np.nan), 1):
+        falling.append(epoch, {"reconstruction": loss})
+    plots.learning_curve(falling, ax)
+    assert ax.get_ylim()[0] < -0.3
 
 
 def test_learning_curve_shows_the_other_part_and_the_rate_if_asked(ax, history):

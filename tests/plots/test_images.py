@@ -114,3 +114,26 @@ def test_not_finite_values_keep_the_scale_of_the_others(ax):
     y[0, 0, 0] = np.inf
     plots.feature_maps(y, ax)
     assert ax.images[0].norm.vmax == 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("lost", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_has_a_colour_of_its_own(ax, channels, lost):
+    x = np.random.default_rng(0).random((2, 4, 4, channels))
+    x_hat = x.copy()
+    x_hat[1, 2, 3, 0] = lost
+    plots.error_map(x, x_hat, ax)
+    pink = (1.0, 0.0, 200 / 255)
+    shown, heat = ax.images
+    found = []
+    for image in (shown, heat):
+        pixels = image.get_array()
+        drawn = pixels if np.ndim(pixels) == 3 else image.cmap(image.norm(pixels))
+        found.append(np.argwhere(np.isclose(drawn[..., :3], pink).all(-1)).tolist())
+    assert found == [[[7, 8]], [[2, 8]]]  # the gaps are one pixel
+
+
+def test_feature_maps_with_a_number_lost_still_have_a_scale_with_signs(ax):
+    y = np.array([np.nan, -3.0, 1.0, 2.0]).reshape(2, 2, 1)
+    plots.feature_maps(y, ax)
+    assert (ax.images[0].norm.vmin, ax.images[0].norm.vmax) == (-3, 3)

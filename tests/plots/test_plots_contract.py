@@ -35,6 +35,12 @@ def fitted():
     return made
 
 
+def first_opened(layer):
+    """The first number of the layer's output, opened."""
+    chain = mc.Sequential([layer], input_shape=(9, 9, 4), backend="reference")
+    return mc.trace(chain, RNG.random((1, 9, 9, 4)), RNG.random((1, 9, 9, 2)))[0].open()
+
+
 MODEL = model()
 TRACE = mc.trace(MODEL, X)
 CASES = {
@@ -56,6 +62,9 @@ CASES = {
     "roofline": (plots.roofline, [("relu", 0.25, 5.0), ("conv_forward", 30.0, 80.0), ("dense", 31.0, 81.0)], 100, 20),
     "trace": (plots.trace, TRACE),
     "opening, convolution": (plots.opening, TRACE["encoder[0]"].open(n=1, i=2, j=7, f=3)),
+    "opening, flat": (plots.opening, first_opened(L.Conv2D(2, (1, 7)))),
+    "opening, large": (plots.opening, first_opened(L.Conv2D(2, 7))),
+    "opening, 5x5": (plots.opening, first_opened(L.Conv2D(2, 5))),
     "opening, dense": (plots.opening, TRACE["encoder[3]"].open(f=1)),
     "opening, few": (plots.opening, TRACE["decoder[0]"].open(f=1)),
     "opening, pool": (plots.opening, TRACE["encoder[1]"].open(i=2, j=1)),
@@ -109,7 +118,10 @@ def test_no_text_lies_on_another(name):
         assert not any(box.overlaps(other) for other in boxes[:place]), written[place]
 
 
-@pytest.mark.parametrize("name", ["architecture, convolutional", "trace", "im2col", "opening, convolution"])
+@pytest.mark.parametrize(
+    "name",
+    ["architecture, convolutional", "trace", "im2col", "opening, convolution", "opening, flat", "opening, large"],
+)
 def test_text_can_be_read(name):
     ax = draw(name)
     ax.figure.canvas.draw()
@@ -157,6 +169,10 @@ def test_text_can_be_read(name):
         lambda: plots.roofline([("a", 1, 1)], 1, 1, groups=[]),
         lambda: plots.trace(TRACE, n=12),
         lambda: plots.trace(TRACE, count=0),
+        lambda: plots.trace(MODEL),
+        lambda: plots.report_figure(X, X[:3]),
+        lambda: plots.report_figure(None, None),
+        lambda: plots.opening(TRACE),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_one_line(call):

@@ -1,5 +1,6 @@
 """Pictures of a trace: which numbers are drawn, and where."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import minicae as mc
@@ -65,3 +66,33 @@ def test_an_opening_of_a_maximum_shows_one_share(ax):
     plots.opening(opened, ax)
     shares = np.asarray(ax.images[1].get_array())
     assert shares.sum() == 1 and np.asarray(ax.images[0].get_array())[shares == 1] == opened.output
+
+
+def test_a_strip_says_how_much_of_the_numbers_it_shows(ax):
+    trace = traced([L.Conv2D(5, 1), L.Flatten(), L.Dense(101), L.Dense(100)], (2, 2, 1), (100,))
+    plots.trace(trace, ax, count=3)
+    shapes = [text.get_text() for text in ax.texts if text.get_text()[0].isdigit() and " to" not in text.get_text()]
+    assert shapes == ["2x2x1", "2x2x5, the first 3", "20", "101, the first 96", "100"]
+
+
+def test_an_opening_of_many_pixels_says_where_they_begin_and_end(ax):
+    trace = traced([L.Conv2D(1, 9)], (12, 12, 1), (12, 12, 1))
+    plots.opening(trace[0].open(i=1, j=11), ax)
+    said = [text.get_text() for text in ax.texts]
+    assert [text for text in said if text.startswith(("row", "col"))] == ["row 0", "row 5", "col 7", "col 11"]
+
+
+def test_bars_of_what_is_not_finite_are_full_and_of_another_colour(ax):
+    model = mc.Sequential([L.ReLU()], input_shape=(4,), dtype="float64", backend="reference")
+    plots.trace(mc.trace(model, np.array([[np.nan, 1.0, np.nan, -1.0]])), ax)
+    bars = ax.patches[:4]
+    assert np.allclose([abs(bar.get_height()) for bar in bars], 0.42)
+    assert len({bar.get_facecolor() for bar in bars}) == 3 and bars[0].get_facecolor() == bars[2].get_facecolor()
+
+
+def test_shares_that_are_only_colours_are_said_in_numbers():
+    for window, said in ((8, "largest share\n0.01562"), (2, None)):
+        opened = traced([L.AveragePooling2D(window)], (8, 8, 1), (8 // window, 8 // window, 1))[0].open()
+        ending = next(text.get_text() for text in plots.opening(opened).texts if "dy = " in text.get_text())
+        assert said in ending if said else "largest" not in ending
+        plt.close("all")

@@ -170,6 +170,9 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     assert path.read_bytes() == once
     with pytest.raises(SystemExit, match="no notebook has the number 9"):
         main(["run", "9"])
+    with pytest.raises(SystemExit, match="no notebook has the number 8 or 9"):
+        main(["run", "1", "9", "8"])
+    assert path.read_bytes() == once
 
 
 def test_the_index(tmp_path, monkeypatch):
@@ -193,3 +196,9 @@ def test_the_index(tmp_path, monkeypatch):
     assert {"01.png", "02.png"} < {path.name for path in written}
     main(["index"])
     assert written == {path: path.read_bytes() for path in tmp_path.iterdir()}
+    bare = notebooks.read(notebooks.paths()[1])
+    bare.cells = [cell for cell in bare.cells if cell.cell_type == "markdown"]
+    notebooks.store(bare, tmp_path / "03_bare.ipynb")
+    with pytest.raises(SystemExit, match="03_bare.ipynb has no title or no figure"):
+        main(["index"])
+    assert all(path.read_bytes() == held for path, held in written.items())
