@@ -19,7 +19,8 @@ OPTIMIZER, CALLBACKS = "optimizer/", "callbacks/"  # where their arrays lie in t
 def save(model, path):
     """Write architecture, weights, optimizer, random streams and settings to one file. Returns its path.
 
-    While `fit` runs, how far it has come is written too: what `Resumption` reads.
+    While `fit` runs, how far it has come is written too: what `Resumption` reads. It is not after an update that failed,
+    or in the middle of one.
     """
     streams = {"model": model.rng.bit_generator.state}
     streams |= {leaf.name: leaf.rng.bit_generator.state for leaf in model.leaves() if leaf.random}
@@ -38,7 +39,7 @@ def save(model, path):
             "steps": optimizer.steps,
             "metrics": names,
         }
-        if loop is not None:
+        if loop is not None and loop.whole:
             header["progress"], arrays = loop.pack()
             header["history"] = None  # it is part of the progress
             tensors |= {CALLBACKS + name: array for name, array in arrays.items()}
@@ -76,7 +77,9 @@ class Resumption:
         self._saved = _understood(path, lambda header, tensors: self._fitting(header, tensors))
         header, tensors = self._saved
         if header["progress"] is None:
-            raise SettingError(f"resume: {path} was saved after its training: load it with minicae.load, then fit")
+            raise SettingError(
+                f"resume: {path} holds no training that could go on: load it with minicae.load, then fit"
+            )
         arrays = {name[len(CALLBACKS) :]: array for name, array in tensors.items() if name.startswith(CALLBACKS)}
         self.progress = _understood(path, lambda *_: Progress.unpack(header["progress"], arrays))
         self._check_training(header["training"])

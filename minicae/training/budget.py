@@ -1,4 +1,4 @@
-"""What a training step or a prediction takes, so that work which would not fit in memory is refused before it begins."""
+"""What training, evaluation and prediction take, so that work which would not fit in memory is refused before it begins."""
 
 from minicae import shapes
 from minicae.memory import require
@@ -27,6 +27,15 @@ def require_for_prediction(chain, samples: int, batch_size: int) -> None:
         outputs + _activations(chain, min(samples, batch_size)),
         f"a prediction for {samples} samples in batches of {batch_size}",
         "give fewer samples at a time, or a smaller batch_size",
+    )
+
+
+def require_for_evaluation(chain, batch_size: int) -> None:
+    """SettingError where the activations of one batch would not fit."""
+    require(
+        _activations(chain, batch_size),
+        f"an evaluation of {batch_size} samples at a time",
+        "choose a smaller batch_size",
     )
 
 

@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
 from minicae import shapes
 from minicae.errors import SettingError
-from minicae.files import writable_folder
+from minicae.files import as_path, writable_file
 from minicae.schedules import Schedule
 from minicae.training.callbacks.base import Watching
 
@@ -92,21 +93,26 @@ class ModelCheckpoint(Watching):
 
     def __init__(self, path, monitor="val_loss", save_best_only=False, mode="min", every=1, steps=None, keep=None):
         super().__init__(monitor, mode)
-        if not isinstance(path, (str, os.PathLike)):
-            raise SettingError(f"path must name a file, got {path!r}")
+        place = as_path(path)
         self.path, self.save_best_only = path, save_best_only
+        if re.search(r"\{(epoch|step)[:!]", str(path)):
+            raise SettingError(f"write {{epoch}} or {{step}} without a format, got {str(path)!r}")
         self.every = shapes.integer(every, "every")
         self.steps = None if steps is None else shapes.integer(steps, "steps")
         self.keep = None if keep is None else shapes.integer(keep, "keep")
         if save_best_only and steps is not None:
             raise SettingError("save_best_only goes by epochs: leave steps out, or use a second ModelCheckpoint")
+        if self._place(1, 1).parent != place.parent:
+            raise SettingError(
+                f"{{epoch}} and {{step}} stand in the file's own name, not in a folder's, got {str(path)!r}"
+            )
         if keep is not None and self._place(1, 1) == self._place(2, 2):
             raise SettingError(f"keep={keep} needs a path with {{epoch}} or {{step}} in it, got {str(path)!r}")
 
     def on_train_begin(self):
         super().on_train_begin()
         self._epochs, self._written, self._due = 0, [], False
-        writable_folder(self._place(0, 0).parent)
+        writable_file(self._place(0, 0))
 
     def on_step_end(self, step):
         if self.steps and step % self.steps == 0:
