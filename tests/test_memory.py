@@ -70,6 +70,8 @@ def test_a_batch_that_is_too_large(small_machine):
         model.train_on_batch(x)
     with pytest.raises(SettingError, match="a prediction for 2000 samples in batches of 1500 would take"):
         model.predict(x, batch_size=1500)
+    with pytest.raises(SettingError, match="an evaluation of 2000 samples at a time would take 1.0 GiB"):
+        model.evaluate(x, batch_size=2000)
     assert model.fit(x[:40], epochs=1, batch_size=20, verbose=0).epoch == [1]
 
 

@@ -141,7 +141,7 @@ class Sequential(Chain):
         allow_nonfinite : train on NaN and infinities, which are otherwise refused
         accumulate : batches whose gradients are averaged for one update, as if they were one batch
         resume : a file that `callbacks.ModelCheckpoint` saved during a `fit` with the same arguments (`epochs` may be
-            more): training goes on from there, bit for bit as if it had never stopped
+            more): training goes on from there, bit for bit as if it had never stopped, at the learning rate of the file
 
         Returns the `History`, which is in `self.history` too, also where training does not end well. Raises DataError,
         ShapeError, SettingError before training, CheckpointError for what is wrong with a file; DivergedError,

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from minicae.errors import SettingError, shown
+from minicae import shapes
+from minicae.errors import CheckpointError, SettingError, shown
 from minicae.training.history import History
 
 SETTINGS = (
@@ -85,7 +86,23 @@ class Progress:
             (one["class"], one["state"] | {name: arrays[f"{place}/{name}"] for name in one["arrays"]})
             for place, one in enumerate(kept["callbacks"])
         ]
-        return cls(**kept | {"history": History.of(kept["history"])})
+        progress = cls(**kept | {"history": History.of(kept["history"])})
+        progress._check_kinds()
+        return progress
+
+    def _check_kinds(self):
+        """Raise whatever error says best that a file told nonsense."""
+        for name in ("samples", "batch_size", "accumulate", "epoch", "batch", "seen"):
+            shapes.integer(getattr(self, name), name, int(name in SETTINGS))
+        for number in (*self.sums, *self.late, self.seconds):
+            shapes.number(number, "a sum")
+        sizes = {len(self.history.epoch), *map(len, self.history.history.values())}
+        kinds = (self.watched, dict), (self.stopped, bool), (self.shuffle, bool)
+        fit = len(self.sums) == len(self.late) == 2 and self.batch <= -(-self.samples // self.batch_size)
+        if not fit or len(sizes) > 1 or not all(isinstance(value, kind) for value, kind in kinds):
+            raise CheckpointError("the place of the training is not one that a training can be in")
+        if self.order is not None:
+            check_stream(self.order)
 
     def check(self, settings: dict, epochs: int, metrics: list, validated: bool, callbacks) -> None:
         """SettingError unless the training that is to go on has the settings and the callbacks of the one that was saved."""
@@ -106,6 +123,11 @@ class Progress:
                 f"resume: the saved training had the callbacks {', '.join(was)}, this one has {', '.join(now)}: give it the"
                 " same, in the same order"
             )
+
+
+def check_stream(state) -> None:
+    """Raise an error where `state` is not that of a random stream."""
+    np.random.default_rng(0).bit_generator.state = state
 
 
 def _packed(callback):

@@ -15,6 +15,7 @@ from minicae import callbacks as C
 from minicae import layers as L
 from minicae import optimizers, schedules
 from minicae.errors import CheckpointError, DataError, DivergedError, SettingError
+from minicae.training import checkpoint
 
 ROOT = pathlib.Path(__file__).parents[2]
 IMAGES = np.random.default_rng(0).random((46, 6, 6, 1), np.float32)
@@ -205,8 +206,8 @@ class Keeps(C.Callback):
         self.kept = state
 
 
-def small(told, resume=None, rate=0.1, **options):
-    model = mc.Sequential([L.Dense(2)], 2, backend="reference")
+def small(told, resume=None, rate=0.1, model=None, **options):
+    model = model or mc.Sequential([L.Dense(2)], 2, backend="reference")
     model.compile("mse", optimizers.SGD(rate), options.pop("metrics", ()))
     x = np.random.default_rng(0).random((6, 2))
     model.fit(x, callbacks=told, resume=resume, verbose=0, **{"epochs": 2, "batch_size": 2} | options)
@@ -279,6 +280,46 @@ def test_a_file_saved_in_a_step_that_failed_is_a_model_and_no_training(tmp_path)
     assert np.isfinite(mc.load(tmp_path / "m").get_weights()[0]).all()
     with pytest.raises(SettingError, match="holds no training that could go on"):
         small([Save()], resume=tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    "place, value",
+    [
+        *((("progress", name), "x") for name in ("epoch", "batch", "seen", "sums", "late", "watched", "seconds")),
+        *(
+            (("progress", name), None)
+            for name in ("epoch", "sums", "late", "watched", "history", "callbacks", "stopped")
+        ),
+        (("progress", "epoch"), -5),
+        (("progress", "batch"), 2.5),
+        (("progress", "batch"), 4),
+        (("progress", "order"), {"a": 1}),
+        (("progress", "history"), {"baseline": 1, "history": {"loss": [1.0]}, "epoch": []}),
+        (("progress", "history"), {"baseline": 1, "history": 3, "epoch": []}),
+        (("progress",), 5),
+        (("training",), None),
+        (("training", "steps"), -1),
+        (("streams",), {}),
+        (("streams", "model"), {"a": 1}),
+        (("epochs",), "x"),
+    ],
+    ids=str,
+)
+def test_a_training_that_was_tampered_with_is_refused_and_nothing_is_changed(tmp_path, place, value):
+    small([C.ModelCheckpoint(tmp_path / "m{step}", steps=1)])
+    header, tensors = checkpoint.read(tmp_path / "m000002")
+    del header["tensors"]
+    inner = header
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    checkpoint.write(tmp_path / "m", header, tensors)
+    model = mc.Sequential([L.Dense(2)], 2, seed=4, backend="reference")
+    before = model.get_weights(), model.rng.bit_generator.state
+    with pytest.raises(CheckpointError, match=f"^{tmp_path}/m: "):
+        small([C.ModelCheckpoint(tmp_path / "other", steps=1)], tmp_path / "m", model=model)
+    assert np.array_equal(model.get_weights()[0], before[0][0]) and model.rng.bit_generator.state == before[1]
+    assert model.epochs == 0 and not model.trainer.fitting
 
 
 def test_learning_rates_of_numpy_can_be_saved(tmp_path):

@@ -227,6 +227,12 @@ def test_a_collapsed_model_announces_itself(capsys):
     assert "collapsed" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("bad", [None, "no", 3, -1])
+def test_a_verbosity_that_means_nothing(bad):
+    with pytest.raises(SettingError, match="verbose must be 0, 1 or 2"):
+        model().fit(vectors(), verbose=bad)
+
+
 def test_verbose_0_is_silent(capsys):
     model().fit(vectors(), epochs=2, verbose=0)
     assert capsys.readouterr() == ("", "")
