@@ -109,6 +109,8 @@ class Trainer:
             epochs, batch_size = shapes.integer(epochs, "epochs", 0), shapes.integer(batch_size, "batch_size")
             if verbose not in (0, 1, 2):
                 raise SettingError(f"verbose must be 0, 1 or 2, got {verbose!r}")
+            if not isinstance(shuffle, (bool, np.bool_)):
+                raise SettingError(f"shuffle must be True or False, got {shuffle!r}")
             settings = {"accumulate": shapes.integer(accumulate, "accumulate"), "shuffle": bool(shuffle)}
             x, y = self.admit(x, y, "x", "y", allow_nonfinite)
             x, y, validation = self._split(x, y, validation_data, validation_split, allow_nonfinite)

@@ -88,6 +88,12 @@ def test_training_can_go_on_after_a_stop():
     assert model.epochs == 4
 
 
+def test_texts_in_the_log_are_no_numbers():
+    assert run(["good", "bad"], C.TerminateOnNaN()).epochs == 2
+    with pytest.raises(SettingError, match="EarlyStopping watches 'val_loss', no number: 'good'"):
+        run(["good", "bad"], C.EarlyStopping())
+
+
 def test_any_number_is_better_than_nan():
     stopping = C.EarlyStopping(patience=2)
     assert run([np.nan, 3, 2, np.nan, 1], stopping).epochs == 5

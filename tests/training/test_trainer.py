@@ -228,7 +228,9 @@ def test_a_collapsed_model_announces_itself(capsys):
 
 
 @pytest.mark.parametrize("bad", [None, "no", 3, -1])
-def test_a_verbosity_that_means_nothing(bad):
+def test_a_verbosity_or_a_shuffling_that_means_nothing(bad):
+    with pytest.raises(SettingError, match="shuffle must be True or False"):
+        model().fit(vectors(), shuffle=bad, verbose=0)
     with pytest.raises(SettingError, match="verbose must be 0, 1 or 2"):
         model().fit(vectors(), verbose=bad)
 

@@ -1,9 +1,10 @@
 """What a callback is: an object that is told how training goes, and may act on it."""
 
 import math
+import numbers
 
 from minicae import shapes
-from minicae.errors import SettingError
+from minicae.errors import SettingError, shown
 
 
 class Callback:
@@ -82,6 +83,10 @@ class Watching(Callback):
         """
         if self.monitor not in logs:
             raise SettingError(f"{type(self).__name__} watches {self.monitor!r}, and there is only {', '.join(logs)}")
+        if not isinstance(logs[self.monitor], numbers.Real):
+            raise SettingError(
+                f"{type(self).__name__} watches {self.monitor!r}, no number: {shown(logs[self.monitor])}"
+            )
         value = logs[self.monitor] if self.mode == "min" else -logs[self.monitor]
         first = self.best is None or (math.isnan(self.best) and not math.isnan(value))
         if first or value < self.best - self.min_delta:

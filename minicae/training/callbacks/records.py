@@ -2,6 +2,7 @@
 
 import csv
 import io
+import numbers
 import warnings
 from pathlib import Path
 
@@ -79,7 +80,7 @@ class TerminateOnNaN(Callback):
     """Stop when an epoch's log holds a NaN (the loss and gradients are checked at every step without it)."""
 
     def on_epoch_end(self, epoch, logs):
-        bad = [key for key, value in logs.items() if not np.isfinite(value)]
+        bad = [key for key, value in logs.items() if isinstance(value, numbers.Real) and not np.isfinite(value)]
         if bad:
             raise DivergedError(f"epoch {epoch}: {', '.join(bad)} not finite")
 

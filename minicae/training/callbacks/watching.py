@@ -23,7 +23,7 @@ class EarlyStopping(Watching):
     patience : epochs without improvement after which training ends
     min_delta : what counts as an improvement, in units of `monitor`
     mode : "min" or "max", which way is better
-    restore_best_weights : go back to the weights and running statistics of the best epoch at the end
+    restore_best_weights : go back to the weights and running statistics of the best epoch at the end, whatever ended it
     start_from_epoch : epochs of this training that are not looked at
     """
 
