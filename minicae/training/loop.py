@@ -30,8 +30,8 @@ class Loop:
         self.trainer, self.model, self.batches, self.validation = trainer, trainer.model, batches, validation
         self.epochs, self.verbose, self.progress = epochs, verbose, progress
         self.callbacks = callbacks
-        own = [type(one).on_step_end is not Callback.on_step_end or "on_step_end" in vars(one) for one in callbacks]
         self.whole = True  # the weights and `progress` are those of one moment, between two updates
+        own = [type(one).on_step_end is not Callback.on_step_end or "on_step_end" in vars(one) for one in callbacks]
         self._after_steps = [one for one, wants in zip(callbacks, own) if wants]
 
     def run(self) -> None:
