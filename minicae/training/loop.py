@@ -79,7 +79,7 @@ class Loop:
                     self.whole = True
                     progress.seconds = time.perf_counter() - start
                     for callback in self._after_steps:
-                        callback.on_step_end(self.trainer.optimizer.steps)
+                        self._told_where(callback.on_step_end, self.trainer.optimizer.steps)
                     self._leave_if(ctrl_c)
         self._told_where(self.trainer.check_weights)
         logs = progress.logs()

@@ -142,7 +142,8 @@ class ModelCheckpoint(Watching):
         return Path(os.fspath(self.path).replace("{epoch}", f"{epoch:04d}").replace("{step}", f"{step:06d}"))
 
     def _save(self):
-        """The new file is there before the oldest goes, and knows of itself."""
+        """The new file is there before the oldest goes, and knows of itself. Broken weights replace no good ones."""
+        self.model.trainer.check_weights()
         path = self._place(self.model.epochs, self.model.optimizer.steps)
         written = [other for other in self._written if other != path] + [path]
         self._written = written[-self.keep :] if self.keep else written
