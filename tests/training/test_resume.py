@@ -341,3 +341,14 @@ def test_rows_of_other_trainings_stay_in_a_log_that_is_gone_on_with(tmp_path):
     small(told(), epochs=3, resume=tmp_path / "m")
     rows = (tmp_path / "log.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2", "3", "4", "1", "2", "3"]
+
+
+def test_a_log_that_lost_rows_is_told_of(tmp_path):
+    def told():
+        return [C.CSVLogger(tmp_path / "log.csv"), C.ModelCheckpoint(tmp_path / "m")]
+
+    small(told())
+    (tmp_path / "log.csv").unlink()
+    with pytest.warns(UserWarning, match="log.csv holds 0 of the 2 rows"):
+        small(told(), epochs=3, resume=tmp_path / "m")
+    assert [row.split(",")[0] for row in (tmp_path / "log.csv").read_text().splitlines()] == ["epoch", "3"]

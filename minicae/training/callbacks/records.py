@@ -61,6 +61,12 @@ class CSVLogger(Callback):
 
     def restore(self, state):
         self._rows = self._read()[: state["rows"]]
+        if len(self._rows) < state["rows"]:
+            warnings.warn(
+                f"{self.path} holds {len(self._rows)} of the {state['rows']} rows that were written before the training"
+                " was saved: the others will be missing",
+                stacklevel=outside(),
+            )
 
     def _read(self):
         """The rows of the file that is there, if there is one."""
