@@ -86,6 +86,20 @@ def _sweep(path):
                         path.with_name(name).unlink()
 
 
+def as_path(path) -> Path:
+    """`path` as a Path; SettingError where it cannot name a file."""
+    if not isinstance(path, (str, os.PathLike)) or not Path(path).name or "\0" in str(path):
+        raise SettingError(f"path must name a file, got {path!r}")
+    return Path(path)
+
+
+def writable_file(path: Path) -> None:
+    """Make the folder of `path` if it is missing; SettingError where no file of that name can be written to it."""
+    writable_folder(path.parent)
+    if path.is_dir():
+        raise SettingError(f"{path} cannot be written: it is a folder, give the name of a file")
+
+
 def writable_folder(path) -> Path:
     """The folder `path`, made if missing, known to take files; SettingError where it does not."""
     folder = Path(path)

@@ -34,7 +34,8 @@ class Optimizer(Configurable):
     @property
     def rate(self) -> float:
         """The learning rate of the next update."""
-        return self.learning_rate(self.steps) if isinstance(self.learning_rate, Schedule) else self.learning_rate
+        rate = self.learning_rate
+        return float(rate(self.steps) if isinstance(rate, Schedule) else rate)
 
     def step(self, parameters) -> None:
         """One update, in place."""

@@ -71,7 +71,7 @@ class OneCycle(Schedule):
 
     def __call__(self, step):
         top, last, low = self.warm_up * self.steps - 1, self.steps - 1, self.peak / self.start
-        if step <= top:
+        if 0 < top >= step:
             return _half_cosine(low, self.peak, step / top)
         return _half_cosine(self.peak, low / self.end, min(1.0, (step - top) / (last - top)))
 

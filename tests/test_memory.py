@@ -70,7 +70,25 @@ def test_a_batch_that_is_too_large(small_machine):
         model.train_on_batch(x)
     with pytest.raises(SettingError, match="a prediction for 2000 samples in batches of 1500 would take"):
         model.predict(x, batch_size=1500)
+    with pytest.raises(SettingError, match="an evaluation of 2000 samples at a time would take 1.0 GiB"):
+        model.evaluate(x, batch_size=2000)
     assert model.fit(x[:40], epochs=1, batch_size=20, verbose=0).epoch == [1]
+
+
+def test_memory_that_a_model_has_already_is_not_asked_for_again(monkeypatch):
+    left = 1 << 40
+    monkeypatch.setattr(memory, "available", lambda: left)
+    model = mc.Sequential([L.UpSampling2D(64), L.Conv2D(1, 3), L.MaxPooling2D(64)], (4, 4, 1))
+    model.compile("mse", "sgd")
+    x = np.zeros((100, 4, 4, 1), np.float32)
+    settings = {"epochs": 1, "batch_size": 100, "validation_data": x, "verbose": 0}
+    model.fit(x, **settings)
+    left = 0
+    model.fit(x, **settings)
+    model.evaluate(x, batch_size=100)
+    model.predict(x, batch_size=100)
+    with pytest.raises(SettingError, match="a step of 300 samples"):
+        model.fit(np.concatenate([x] * 3), **settings | {"batch_size": 300})
 
 
 def test_outputs_that_are_too_many(small_machine):

@@ -149,6 +149,8 @@ def test_schedules_by_hand(backend):
     assert [WarmUp(1.0, 1)(k) for k in (0, 1, 9)] == [0.5, 1.0, 1.0]
     cycle = OneCycle(1.0, 11, warm_up=5 / 11, start=2.0, end=4.0)  # up from 1/2 in updates 0 to 4, down to 1/8 by 10
     assert [cycle(k) for k in (0, 2, 4, 7, 10, 99)] == pytest.approx([0.5, 0.75, 1, 0.5625, 0.125, 0.125], rel=1e-14)
+    first = OneCycle(1.0, 10, warm_up=0.1, start=2.0, end=4.0)  # its way up is update 0 alone
+    assert [first(k) for k in (0, 9)] == pytest.approx([1.0, 0.125], rel=1e-14)
     seen = np.ravel(steps(SGD(ExponentialDecay(1.0, 1, 0.5)), [(1.0,)] * 3, backend, (0.0,)))
     assert np.allclose(seen, [-1.0, -1.5, -1.75])
 

@@ -31,7 +31,7 @@ def options(option):
     option(
         "--val", type=SHARE, default=0.0, metavar="SHARE", help="of the training samples, to validate on (%(default)s)"
     )
-    option("--learning-rate", type=RATE, metavar="RATE", help="of Adam (the model's own)")
+    option("--learning-rate", type=RATE, metavar="RATE", help="of Adam (the model's own; with --resume, as it was)")
     option(
         "--loss", choices=tuple(LOSSES), metavar="NAME", help=f"{', '.join(LOSSES)} (bce for values in 0..1, else mse)"
     )

@@ -39,21 +39,24 @@ def load_arrays(path: str | os.PathLike, split: bool = True) -> Data:
         train, test = (_samples(path, arrays[name]) for name in ("x_train", "x_test"))
         if train.shape[1:] != test.shape[1:]:
             raise DatasetError(f"{path}: x_train has samples of {train.shape[1:]}, x_test of {test.shape[1:]}")
-        return Data(train, test, _labels(arrays.get("y_test"), test), _labels(arrays.get("y_train"), train))
+        return Data(train, test, _labels(path, arrays.get("y_test"), test), _labels(path, arrays.get("y_train"), train))
     if not {"x", "x_train", "arr_0"} & arrays.keys() and len(arrays) > 1:
         raise DatasetError(f"{path} holds {', '.join(arrays)}: call the samples x, x_train or arr_0")
     name = next(name for name in ("x", "x_train", "arr_0", *arrays) if name in arrays)
     x = _samples(path, arrays[name])
     if split and len(x) < 2:
         raise DatasetError(f"{path} has one sample: one to train on and one to test on are needed")
-    labels = _labels(arrays.get({"x": "y", "x_train": "y_train"}.get(name)), x)
+    labels = _labels(path, arrays.get({"x": "y", "x_train": "y_train"}.get(name)), x)
     test = max(1, len(x) // 10) if split else len(x)
     return Data(x[:-test], x[-test:], *((None, None) if labels is None else (labels[-test:], labels[:-test])))
 
 
-def _labels(y, x):
-    """y if it is one class for each sample of x."""
-    return y if np.shape(y) == (len(x),) else None
+def _labels(path, y, x):
+    """y (N,) or (N, 1) as one class for each sample of x; None where it is something else, which a warning says."""
+    if y is None or y.shape in ((len(x),), (len(x), 1)):
+        return None if y is None else y.reshape(len(x))
+    warnings.warn(f"{path}: y has the shape {y.shape}, not one class for each of {len(x)} samples: left out", stacklevel=3)
+    return None
 
 
 def _read(path) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 A file is looked at as a whole before anything is changed: either everything in it fits, or nothing is taken from it.
 """
 
+import contextlib
 import json
 import warnings
 
@@ -11,7 +12,7 @@ from minicae.config import from_config
 from minicae.errors import CheckpointError, SettingError
 from minicae.training import checkpoint
 from minicae.training.history import History
-from minicae.training.progress import Progress
+from minicae.training.progress import Progress, check_stream
 
 OPTIMIZER, CALLBACKS = "optimizer/", "callbacks/"  # where their arrays lie in the file
 
@@ -19,7 +20,8 @@ OPTIMIZER, CALLBACKS = "optimizer/", "callbacks/"  # where their arrays lie in t
 def save(model, path):
     """Write architecture, weights, optimizer, random streams and settings to one file. Returns its path.
 
-    While `fit` runs, how far it has come is written too: what `Resumption` reads.
+    While `fit` runs, how far it has come is written too: what `Resumption` reads. It is not after an update that failed,
+    or in the middle of one.
     """
     streams = {"model": model.rng.bit_generator.state}
     streams |= {leaf.name: leaf.rng.bit_generator.state for leaf in model.leaves() if leaf.random}
@@ -38,7 +40,7 @@ def save(model, path):
             "steps": optimizer.steps,
             "metrics": names,
         }
-        if loop is not None:
+        if loop is not None and loop.whole:
             header["progress"], arrays = loop.pack()
             header["history"] = None  # it is part of the progress
             tensors |= {CALLBACKS + name: array for name, array in arrays.items()}
@@ -61,7 +63,9 @@ def load(path, family):
         model.history = None if told is None else History.of(told)
         return model
 
-    return _understood(path, made)
+    header, tensors = checkpoint.read(path)
+    with _explained(path):
+        return made(header, tensors)
 
 
 class Resumption:
@@ -73,45 +77,51 @@ class Resumption:
 
     def __init__(self, model, path):
         self.model, self.path = model, path
-        self._saved = _understood(path, lambda header, tensors: self._fitting(header, tensors))
-        header, tensors = self._saved
-        if header["progress"] is None:
-            raise SettingError(f"resume: {path} was saved after its training: load it with minicae.load, then fit")
-        arrays = {name[len(CALLBACKS) :]: array for name, array in tensors.items() if name.startswith(CALLBACKS)}
-        self.progress = _understood(path, lambda *_: Progress.unpack(header["progress"], arrays))
-        self._check_training(header["training"])
+        header, tensors = self._saved = checkpoint.read(path)
+        with _explained(path):
+            self._check_model(header["model"], tensors)
+            held = header["progress"] is not None
+        if not held:
+            raise SettingError(
+                f"resume: {path} holds no training that could go on: load it with minicae.load, then fit"
+            )
+        with _explained(path):
+            arrays = {name[len(CALLBACKS) :]: array for name, array in tensors.items() if name.startswith(CALLBACKS)}
+            self.progress = Progress.unpack(header["progress"], arrays)
+            before = {what: _but_rate(header["training"][what]) for what in ("loss", "optimizer")}
+        for what, was in before.items():
+            now = json.loads(json.dumps(_but_rate(getattr(model, what).config())))
+            if was != now:
+                raise SettingError(
+                    f"resume: {path} was trained with the {what} {was}, the model is compiled with {now}"
+                )
 
     def restore(self) -> None:
         """Weights, statistics, random streams, the optimizer's memory and its learning rate, as they were."""
         header, tensors = self._saved
-        rate = from_config(header["training"]["optimizer"], optimizers.Optimizer).learning_rate
-        _restore(self.model, header, tensors)
-        self.model.optimizer.learning_rate = rate
+        with _explained(self.path):
+            rate = from_config(header["training"]["optimizer"], optimizers.Optimizer).learning_rate
+            _restore(self.model, header, tensors)
+            self.model.optimizer.learning_rate = rate
 
-    def _fitting(self, header, tensors):
-        was, now = _comparable(header["model"]), _comparable(self.model.config())
+    def _check_model(self, config, tensors):
+        was, now = _comparable(config), _comparable(self.model.config())
         if was != now:
             raise CheckpointError(f"holds another model than the one to resume: {_difference(was, now)}")
         for name, array in _arrays(self.model):
             _check(tensors, name, array.shape, array.dtype)
-        return header, tensors
-
-    def _check_training(self, training):
-        for what, now in (("loss", self.model.loss.config()), ("optimizer", self.model.optimizer.config())):
-            was, now = (
-                {key: value for key, value in one.items() if key != "learning_rate"} for one in (training[what], now)
-            )
-            if was != json.loads(json.dumps(now)):
-                raise SettingError(
-                    f"resume: {self.path} was trained with the {what} {was}, the model is compiled with {now}"
-                )
 
 
-def _understood(path, use):
-    """use(header, tensors) of the file, whatever goes wrong told as a CheckpointError that names the path."""
-    header, tensors = checkpoint.read(path)
+def _but_rate(config):
+    """A configuration without the learning rate, which callbacks change: the file's is taken."""
+    return {key: value for key, value in config.items() if key != "learning_rate"}
+
+
+@contextlib.contextmanager
+def _explained(path):
+    """Whatever goes wrong with what is in the file is told as a CheckpointError that names the path."""
     try:
-        return use(header, tensors)
+        yield
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error.message}") from None
     except Exception as error:  # a description can be wrong in more ways than can be listed
@@ -141,6 +151,8 @@ def _restore(model, header, tensors):
             _check(tensors, OPTIMIZER + name, model.parameters.values.shape, model.dtype)
     streams = {"model": model.rng} | {leaf.name: leaf.rng for leaf in model.leaves() if leaf.random}
     epochs = shapes.integer(header["epochs"], "epochs", 0)
+    for name in streams:
+        check_stream(header["streams"][name])
     for name, stream in streams.items():
         stream.bit_generator.state = header["streams"][name]
     for name, array in places:

@@ -104,6 +104,8 @@ class Sequential(Chain):
     def compile(self, loss="mse", optimizer="adam", metrics=()) -> None:
         """Choose the loss ("mse" "mae" "bce" "bce_logits"), the optimizer ("adam" ...) and metrics, by name or as objects."""
         self._entries()
+        if self.trainer is not None and self.trainer.fitting:
+            raise SettingError("this model is being fitted: compile it before fit, or afterwards")
         optimizer = optimizers.get(optimizer)
         if getattr(optimizer, "model", self) is not self:
             raise SettingError(f"{optimizer!r} already serves another model, whose moments it keeps: make a new one")
@@ -139,19 +141,17 @@ class Sequential(Chain):
         allow_nonfinite : train on NaN and infinities, which are otherwise refused
         accumulate : batches whose gradients are averaged for one update, as if they were one batch
         resume : a file that `callbacks.ModelCheckpoint` saved during a `fit` with the same arguments (`epochs` may be
-            more): training goes on from there, bit for bit as if it had never stopped
+            more): training goes on from there, bit for bit as if it had never stopped, at the learning rate of the file
 
-        Returns the `History`, which stays in `self.history`. Raises DataError, ShapeError before training; DivergedError,
+        Returns the `History`, which is in `self.history` too, also where training does not end well. Raises DataError,
+        ShapeError, SettingError before training, CheckpointError for what is wrong with a file; DivergedError,
         with the weights of the last good step in place, when the loss or a gradient is no longer finite. Ctrl-C raises
         KeyboardInterrupt when the update under way has ended; a second one does so at once.
         """
         trainer, given = self._compiled(), callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
         settings = x, y, epochs, batch_size, validation_data, validation_split, shuffle
         resumption = None if resume is None else saving.Resumption(self, resume)
-        self.history = trainer.fit(
-            *settings, [*self._watchers(x), *given], verbose, allow_nonfinite, accumulate, resumption
-        )
-        return self.history
+        return trainer.fit(*settings, [*self._watchers(x), *given], verbose, allow_nonfinite, accumulate, resumption)
 
     def _watchers(self, x) -> list:
         """Callbacks that every `fit` of this kind of model, to x, has."""

@@ -1,4 +1,4 @@
-"""What a training step or a prediction takes, so that work which would not fit in memory is refused before it begins."""
+"""What training, evaluation and prediction take, so that work which would not fit in memory is refused before it begins."""
 
 from minicae import shapes
 from minicae.memory import require
@@ -11,10 +11,10 @@ def require_for_training(trainer, batch_size: int) -> None:
     a little less than what a step takes, so that nothing is refused that would fit.
     """
     model, optimizer = trainer.model, trainer.optimizer
-    missing = [name for name in optimizer._moments if name not in optimizer.state]
-    vectors = model.parameters.values.nbytes * (1 + len(missing))
+    missing = sum(name not in optimizer.state for name in optimizer._moments) + (trainer._last_good is None)
+    vectors = model.parameters.values.nbytes * missing
     require(
-        vectors + 2 * _activations(model, batch_size),
+        vectors + _more(model, 2 * _activations(model, batch_size)),
         f"a step of {batch_size} samples",
         "choose a smaller batch_size, or a smaller model",
     )
@@ -24,12 +24,26 @@ def require_for_prediction(chain, samples: int, batch_size: int) -> None:
     """SettingError where the outputs for so many samples, and the activations of one batch, would not fit."""
     outputs = samples * shapes.count(chain.output_shape) * chain.dtype.itemsize
     require(
-        outputs + _activations(chain, min(samples, batch_size)),
+        outputs + _more(chain, _activations(chain, min(samples, batch_size))),
         f"a prediction for {samples} samples in batches of {batch_size}",
         "give fewer samples at a time, or a smaller batch_size",
+    )
+
+
+def require_for_evaluation(chain, batch_size: int) -> None:
+    """SettingError where the activations of one batch would not fit."""
+    require(
+        _more(chain, _activations(chain, batch_size)),
+        f"an evaluation of {batch_size} samples at a time",
+        "choose a smaller batch_size",
     )
 
 
 def _activations(chain, samples):
     """Bytes of the outputs of all layers."""
     return samples * chain.dtype.itemsize * sum(shapes.count(leaf.output_shape) for leaf in chain.leaves())
+
+
+def _more(chain, size):
+    """Bytes of `size` that are still to be taken: layers keep their buffers from batch to batch."""
+    return max(0, size - sum(held.nbytes for leaf in chain.leaves() for held in leaf.saved.buffers.values()))

@@ -16,7 +16,7 @@ import numpy as np
 
 from minicae import shapes
 from minicae.errors import CheckpointError
-from minicae.files import replacing
+from minicae.files import as_path, replacing
 
 VERSION = 2  # in version 1, the comment was the digest of the JSON text alone
 HEADER = "minicae.json"
@@ -33,7 +33,8 @@ def write(path, header: dict, tensors: dict[str, np.ndarray]) -> pathlib.Path:
 
     CheckpointError where it cannot be written; a file that was there before is kept.
     """
-    path = pathlib.Path(path)
+    path = as_path(path)
+    tensors = {name: np.asarray(array, array.dtype.newbyteorder("=")) for name, array in tensors.items()}
     described = {name: {"shape": a.shape, "dtype": a.dtype.name, "sha256": _digest(a)} for name, a in tensors.items()}
     text = json.dumps({"format": "minicae", "version": VERSION, "tensors": described, **header}, indent=1).encode()
     try:
@@ -71,7 +72,7 @@ def _digest_before_seal(file):
 
 def read(path) -> tuple[dict, dict[str, np.ndarray]]:
     """(header, arrays) of a saved model; CheckpointError with the path and the reason for whatever is wrong with it."""
-    path = pathlib.Path(path)
+    path = as_path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: there is no such file")
     try:

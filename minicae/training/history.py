@@ -9,13 +9,16 @@ class History:
 
     Attributes
     ----------
-    history : dict of lists, one number an epoch
+    history : dict of lists, one number an epoch, by those keys
     epoch : list of epochs, counted from 1
     baseline : the loss of answering every input with the mean target image: what a collapsed model reaches
     """
 
     def __init__(self, baseline=None):
         self.history, self.epoch, self.baseline = {}, [], baseline
+
+    def __getitem__(self, name):
+        return self.history[name]
 
     @classmethod
     def of(cls, told: dict) -> "History":
@@ -64,6 +67,9 @@ class Scores(float):
         self = super().__new__(cls, parts["loss"])
         self.parts = parts
         return self
+
+    def __getnewargs__(self):
+        return (self.parts,)
 
     def __getitem__(self, name):
         return self.parts[name]

@@ -30,6 +30,7 @@ class Loop:
         self.trainer, self.model, self.batches, self.validation = trainer, trainer.model, batches, validation
         self.epochs, self.verbose, self.progress = epochs, verbose, progress
         self.callbacks = callbacks
+        self.whole = True  # the weights and `progress` are those of one moment, between two updates
         own = [type(one).on_step_end is not Callback.on_step_end or "on_step_end" in vars(one) for one in callbacks]
         self._after_steps = [one for one, wants in zip(callbacks, own) if wants]
 
@@ -48,8 +49,9 @@ class Loop:
                 while progress.epoch < self.epochs and not model.stop_training:
                     self._epoch(ctrl_c)
         finally:
-            for callback in begun:
-                callback.on_train_end()
+            with contextlib.ExitStack() as last:  # all are told, whatever one of them raises
+                for callback in reversed(begun):
+                    last.callback(callback.on_train_end)
 
     def pack(self):
         """`Progress.pack` of where this training stands."""
@@ -67,15 +69,18 @@ class Loop:
         start, half = time.perf_counter() - progress.seconds, (len(self.batches) - 1) / 2
         with _bar(len(self.batches), f"epoch {model.epochs}", self.verbose, progress) as show:
             for x, target, share, ends in self.batches.groups(progress.accumulate, progress.batch):
-                losses = self._step(x, target, share, ends)
+                self.whole = False
+                losses = self._told_where(self.trainer.step, x, target, share, ends, ahead=1)
                 self.trainer.measure(target, progress.watched)
                 progress.count(losses, len(x), late=progress.batch >= half)
                 show()
                 if ends:
+                    self.whole = True
                     progress.seconds = time.perf_counter() - start
                     for callback in self._after_steps:
-                        callback.on_step_end(self.trainer.optimizer.steps)
+                        self._told_where(callback.on_step_end, self.trainer.optimizer.steps)
                     self._leave_if(ctrl_c)
+        self._told_where(self.trainer.check_weights)
         logs = progress.logs()
         if self.validation is not None:
             scores = self.trainer.evaluate(*self.validation, progress.batch_size)
@@ -91,12 +96,14 @@ class Loop:
             callback.on_epoch_done()
         self._leave_if(ctrl_c)
 
-    def _step(self, x, target, share, ends):
+    def _told_where(self, act, *given, ahead=0):
+        """act(*given); a DivergedError of it says at which step, the `ahead`-th from the one that ended last."""
         try:
-            return self.trainer.step(x, target, share, ends)
+            return act(*given)
         except DivergedError as error:
+            self.whole = False
             kept = "the weights are those of the last step whose loss and gradient were finite"
-            error.message = f"{self._place(1)}: {error.message} ({kept})"
+            error.message = f"{self._place(ahead)}: {error.message} ({kept})"
             raise
 
     def _place(self, ahead=0):

@@ -1,10 +1,12 @@
 """How far a training has come: what has to be known, beside the model, to go on as if it had never stopped."""
 
+import json
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from minicae.errors import SettingError
+from minicae import shapes
+from minicae.errors import CheckpointError, SettingError, shown
 from minicae.training.history import History
 
 SETTINGS = (
@@ -74,10 +76,8 @@ class Progress:
         """(what JSON can hold, arrays by name), with the states of the callbacks."""
         plain, arrays = vars(self) | {"history": vars(self.history), "callbacks": []}, {}
         for place, callback in enumerate(callbacks):
-            state = callback.state()
-            large = {name for name, value in state.items() if isinstance(value, np.ndarray)}
-            arrays |= {f"{place}/{name}": state[name] for name in sorted(large)}
-            small = {name: value for name, value in state.items() if name not in large}
+            small, large = _packed(callback)
+            arrays |= {f"{place}/{name}": array for name, array in large.items()}
             plain["callbacks"].append({"class": type(callback).__name__, "state": small, "arrays": sorted(large)})
         return plain, arrays
 
@@ -89,17 +89,66 @@ class Progress:
             (one["class"], one["state"] | {name: arrays[f"{place}/{name}"] for name in one["arrays"]})
             for place, one in enumerate(kept["callbacks"])
         ]
-        return cls(**kept | {"history": History.of(kept["history"])})
+        progress = cls(**kept | {"history": History.of(kept["history"])})
+        progress._check_kinds()
+        return progress
 
-    def check(self, settings: dict, callbacks) -> None:
+    def _check_kinds(self):
+        """Raise whatever error says best that a file told nonsense."""
+        for name in ("samples", "batch_size", "accumulate", "epoch", "batch", "seen"):
+            shapes.integer(getattr(self, name), name, int(name in SETTINGS))
+        for number in (*self.sums, *self.late, self.seconds):
+            shapes.number(number, "a sum")
+        sizes = {len(self.history.epoch), *map(len, self.history.history.values())}
+        kinds = (self.watched, dict), (self.stopped, bool), (self.shuffle, bool)
+        fit = len(self.sums) == len(self.late) == 2 and self.batch <= -(-self.samples // self.batch_size)
+        if not fit or len(sizes) > 1 or not all(isinstance(value, kind) for value, kind in kinds):
+            raise CheckpointError("the place of the training is not one that a training can be in")
+        if self.order is not None:
+            check_stream(self.order)
+
+    def check(self, settings: dict, epochs: int, metrics: list, validated: bool, callbacks) -> None:
         """SettingError unless the training that is to go on has the settings and the callbacks of the one that was saved."""
-        for name in SETTINGS:
-            was, now = getattr(self, name), settings[name]
+        pairs = {name: (getattr(self, name), settings[name]) for name in SETTINGS}
+        if self.epoch or self.batch:
+            pairs["metrics"] = list(self.watched), metrics
+        if self.epoch:
+            pairs["validation data"] = any(name.startswith("val_") for name in self.history.history), validated
+        for name, (was, now) in pairs.items():
             if was != now:
                 raise SettingError(f"resume: the saved training had {name}={was}, this one has {now}: give it the same")
+        begun = self.epoch + (self.batch > 0)
+        if epochs < begun:
+            raise SettingError(f"resume: the saved training is in epoch {begun}, and epochs={epochs} is fewer")
         was, now = [name for name, _ in self.callbacks], [type(callback).__name__ for callback in callbacks]
         if was != now:
             raise SettingError(
                 f"resume: the saved training had the callbacks {', '.join(was)}, this one has {', '.join(now)}: give it the"
                 " same, in the same order"
             )
+
+
+def check_stream(state) -> None:
+    """Raise an error where `state` is not that of a random stream."""
+    np.random.default_rng(0).bit_generator.state = state
+
+
+def _packed(callback):
+    """The state of a callback as (what JSON can hold, arrays by name); SettingError for what a file cannot keep."""
+    kind, small, large = type(callback).__name__, {}, {}
+    state = callback.state()
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise SettingError(f"{kind}.state() must give a dict with texts as its keys, got {shown(state)}")
+    for name, value in state.items():
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind not in "fiub" or isinstance(value, np.ma.MaskedArray):
+                raise SettingError(f"{kind}.state()[{name!r}] must be an array of plain numbers, got {shown(value)}")
+            large[name] = value
+            continue
+        small[name] = value.item() if isinstance(value, np.generic) else value
+        try:
+            json.dumps(small[name])
+        except (TypeError, ValueError):
+            wanted = "a number, a text, a list, a dict or an array"
+            raise SettingError(f"{kind}.state()[{name!r}] must be {wanted}, got {shown(value)}") from None
+    return small, large

@@ -9,7 +9,7 @@ import numpy as np
 from minicae import shapes
 from minicae.errors import DataError, DivergedError, SettingError, ShapeError
 from minicae.training.batches import Batches, Images
-from minicae.training.budget import require_for_training
+from minicae.training.budget import require_for_evaluation, require_for_training
 from minicae.training.history import History, Scores
 from minicae.training.loop import Loop, checked
 from minicae.training.progress import Progress
@@ -33,6 +33,10 @@ class Trainer:
         self.fused = ends_in_sigmoid and getattr(loss, "from_logits", None) is False
         self.fitting = False
 
+    def __getstate__(self):
+        """What a copy takes along: nothing of a training under way, whose data and callbacks are not the copy's."""
+        return vars(self) | {"fitting": False, "loop": None, "_output": None, "_gathered": None}
+
     def step(self, x, target, share=1.0, ends=True) -> tuple[float, float]:
         """One update: forward, compare, backward, move. Returns (reconstruction, penalty); their sum is the objective.
 
@@ -55,6 +59,11 @@ class Trainer:
             self._last_good = kept
             self.optimizer.step(parameters)
         return reconstruction, penalty
+
+    def check_weights(self) -> None:
+        """DivergedError, the last update taken back, where a weight is no longer finite: what the next step would meet."""
+        if not np.isfinite(self.model.parameters.values).all():
+            raise self._diverged("a weight is not finite after the update")
 
     def _gather(self, gradients, share, ends):
         """Add one batch's part to the update's gradient, which is handed over when it `ends`."""
@@ -92,10 +101,16 @@ class Trainer:
         """
         with _one_at_a_time:
             if self.fitting:
-                raise SettingError("this model is being fitted already, by another thread: wait for it, or fit a copy")
+                raise SettingError(
+                    "this model is being fitted already, by another thread or around this call: fit a copy"
+                )
             self.fitting = True
         try:
             epochs, batch_size = shapes.integer(epochs, "epochs", 0), shapes.integer(batch_size, "batch_size")
+            if verbose not in (0, 1, 2):
+                raise SettingError(f"verbose must be 0, 1 or 2, got {verbose!r}")
+            if not isinstance(shuffle, (bool, np.bool_)):
+                raise SettingError(f"shuffle must be True or False, got {shuffle!r}")
             settings = {"accumulate": shapes.integer(accumulate, "accumulate"), "shuffle": bool(shuffle)}
             x, y = self.admit(x, y, "x", "y", allow_nonfinite)
             x, y, validation = self._split(x, y, validation_data, validation_split, allow_nonfinite)
@@ -107,9 +122,11 @@ class Trainer:
                 progress = Progress(**settings, history=History(self.baseline(y if y is not None else x)))
             else:
                 progress = resumption.progress
-                progress.check(settings, callbacks)
+                metrics = [name for name, _ in self.metrics]
+                progress.check(settings, epochs, metrics, validation is not None, callbacks)
                 resumption.restore()
             batches = Batches(x, y, batch_size, self.model.rng if shuffle else None)
+            self.model.history = progress.history
             self.loop = Loop(self, batches, validation, epochs, callbacks, verbose, progress)
             self.loop.run()
         finally:
@@ -121,6 +138,7 @@ class Trainer:
         n = len(x)
         if not n:
             raise DataError("there are no samples to evaluate")
+        require_for_evaluation(self.model, min(batch_size, n))
         costs, penalty = np.empty(n), 0.0
         values = {name: np.empty(n) for name, _ in self.metrics}
         for first, (batch, target) in zip(range(0, n, batch_size), Batches(x, y, batch_size, None)):

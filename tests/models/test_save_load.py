@@ -12,7 +12,7 @@ import pytest
 import minicae as mc
 from minicae import layers as L
 from minicae import optimizers, schedules
-from minicae.errors import CheckpointError
+from minicae.errors import CheckpointError, SettingError
 from minicae.training import checkpoint
 
 
@@ -146,6 +146,11 @@ def test_every_truncation_is_noticed(saved, tmp_path):
 @pytest.mark.parametrize("content", [b"", b"x", b"PK", b"\x80\x04N.", b"[]", os.urandom(1000)])
 def test_foreign_files(tmp_path, content):
     assert outcome(content, tmp_path / "foreign") is None
+    for unnamed in ("", None, 5, "a\0b"):
+        with pytest.raises(SettingError, match="path must name a file"):
+            mc.load(unnamed)
+        with pytest.raises(SettingError, match="path must name a file"):
+            mc.zoo.basic().save(unnamed)
     for missing in (tmp_path, tmp_path / "nothing"):
         with pytest.raises(CheckpointError, match="no such file"):
             mc.load(missing)

@@ -1,6 +1,8 @@
 """Callbacks: what they are told, and what they make of it."""
 
+import copy
 import csv
+import pickle
 import warnings
 
 import numpy as np
@@ -84,6 +86,18 @@ def test_training_can_go_on_after_a_stop():
     assert model.epochs == 2 and model.stop_training
     model.fit(np.ones((4, 2)), epochs=2, verbose=0)
     assert model.epochs == 4
+
+
+def test_texts_in_the_log_are_no_numbers():
+    assert run(["good", "bad"], C.TerminateOnNaN()).epochs == 2
+    with pytest.raises(SettingError, match="EarlyStopping watches 'val_loss', no number: 'good'"):
+        run(["good", "bad"], C.EarlyStopping())
+
+
+def test_any_number_is_better_than_nan():
+    stopping = C.EarlyStopping(patience=2)
+    assert run([np.nan, 3, 2, np.nan, 1], stopping).epochs == 5
+    assert stopping.best == 1
 
 
 def test_watching_what_is_not_there():
@@ -215,6 +229,9 @@ ILLEGAL = [
     (lambda: C.ModelCheckpoint("x", steps=0), "steps must be at least 1"),
     (lambda: C.ModelCheckpoint("x", keep=2), "keep=2 needs a path with {epoch} or {step}"),
     (lambda: C.ModelCheckpoint("x", save_best_only=True, steps=2), "save_best_only goes by epochs"),
+    (lambda: C.ModelCheckpoint(""), "path must name a file, got ''"),
+    (lambda: C.ModelCheckpoint("x-{epoch:02d}"), "without a format, got 'x-{epoch:02d}'"),
+    (lambda: C.ModelCheckpoint("x-{epoch}/model"), "not in a folder's, got 'x-{epoch}/model'"),
     (lambda: C.CSVLogger(None), "path must name a file, got None"),
     (lambda: C.CSVLogger("x", append=1), "append must be True or False"),
     (lambda: C.LambdaCallback(on_epoch_end=3), "on_epoch_end must be a function"),
@@ -234,7 +251,16 @@ def test_a_place_that_cannot_be_written_is_refused_before_training(make, tmp_pat
     told = []
     with pytest.raises(SettingError, match="cannot be written"):
         run([1], C.LambdaCallback(on_epoch_end=lambda *_: told.append(1)), make(tmp_path / "file" / "below"))
+    with pytest.raises(SettingError, match="it is a folder, give the name of a file"):
+        run([1], C.LambdaCallback(on_epoch_end=lambda *_: told.append(1)), make(tmp_path))
     assert not told
+
+
+def test_a_log_whose_folder_is_gone_is_told_of_in_one_line(tmp_path):
+    folder = tmp_path / "logs"
+    remove = C.LambdaCallback(on_epoch_end=lambda *_: folder.rmdir())
+    with pytest.raises(SettingError, match=r"log.csv cannot be written: No such file"):
+        run([1], remove, C.CSVLogger(folder / "log.csv"))
 
 
 def test_dead_units_are_told_of_once():
@@ -279,3 +305,53 @@ def test_callbacks_that_had_begun_are_told_of_the_end_when_a_later_one_fails_to_
     with pytest.raises(RuntimeError):
         model.fit(np.ones((4, 3), np.float32), callbacks=[first, second], verbose=0)
     assert told == ["first"]
+
+
+def test_the_history_of_a_training_that_does_not_end_well_is_kept():
+    def fail(epoch, logs):
+        if epoch == 2:
+            raise RuntimeError
+
+    model = mc.Sequential([L.Dense(2)], 2)
+    model.compile()
+    with pytest.raises(RuntimeError):
+        model.fit(np.ones((4, 2)), verbose=0, callbacks=C.LambdaCallback(on_epoch_end=fail))
+    assert model.history.epoch == [1, 2] and len(model.history["loss"]) == 2
+
+
+def test_all_are_told_of_the_end_also_when_one_fails_then():
+    told = []
+
+    def fail():
+        told.append("first")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        run([1], C.LambdaCallback(on_train_end=fail), C.LambdaCallback(on_train_end=lambda: told.append("second")))
+    assert told == ["first", "second"]
+
+
+def test_a_model_cannot_be_fitted_or_compiled_by_its_own_callback():
+    for verb in (lambda model: model.fit(np.ones((4, 2)), verbose=0), lambda model: model.compile()):
+
+        class Act(C.Callback):
+            def on_epoch_end(self, epoch, logs, verb=verb):
+                verb(self.model)
+
+        with pytest.raises(SettingError, match="this model is being fitted"):
+            run([1], Act())
+
+
+def test_a_copy_made_by_a_callback_is_a_model_of_its_own():
+    copies = []
+
+    class Keep(C.Callback):
+        def on_epoch_end(self, epoch, logs):
+            copies.append((copy.deepcopy(self.model), pickle.loads(pickle.dumps(self.model))))
+
+    model = run([1, 1], Keep(), C.LambdaCallback(on_epoch_end=lambda *_: None))  # a function that pickle refuses
+    for pair in copies:
+        for twin in pair:
+            assert twin.trainer.loop is None
+            twin.fit(np.random.default_rng(0).random((8, 2)), epochs=2 - twin.epochs, batch_size=4, verbose=0)
+            assert all(np.array_equal(a, b) for a, b in zip(twin.get_weights(), model.get_weights()))

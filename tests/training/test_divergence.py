@@ -72,3 +72,18 @@ def test_terminate_on_nan_and_other_callbacks_are_told_that_training_ended():
     assert ended == [True] and not m.trainer.fitting
     with pytest.raises(DivergedError, match="epoch 2: val_loss, psnr not finite"):
         mc.callbacks.TerminateOnNaN().on_epoch_end(2, {"loss": 1.0, "val_loss": np.nan, "psnr": np.inf})
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("steps", [None, 1])
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_weights_that_the_last_update_of_an_epoch_broke_are_taken_back_and_not_saved(backend, steps, tmp_path):
+    m = mc.Sequential([L.Dense(4)], 4, backend=backend)
+    m.compile("mse", SGD(1e300))
+    good = m.get_weights()
+    with pytest.raises(
+        DivergedError, match=r"epoch 1, step 1: a weight is not finite after the update.*lower the learn"
+    ):
+        m.fit(vectors(), batch_size=99, verbose=0, callbacks=mc.callbacks.ModelCheckpoint(tmp_path / "m", steps=steps))
+    assert all(np.array_equal(a, b) for a, b in zip(good, m.get_weights()))
+    assert not list(tmp_path.iterdir())

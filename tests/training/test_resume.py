@@ -14,7 +14,8 @@ import minicae as mc
 from minicae import callbacks as C
 from minicae import layers as L
 from minicae import optimizers, schedules
-from minicae.errors import CheckpointError, DataError, SettingError
+from minicae.errors import CheckpointError, DataError, DivergedError, SettingError
+from minicae.training import checkpoint
 
 ROOT = pathlib.Path(__file__).parents[2]
 IMAGES = np.random.default_rng(0).random((46, 6, 6, 1), np.float32)
@@ -169,7 +170,7 @@ def test_other_callbacks_optimizers_and_losses_are_refused(never_stopped, tmp_pa
 
 def test_files_that_hold_no_training(tmp_path):
     model = network()
-    with pytest.raises(SettingError, match="was saved after its training: load it with minicae.load, then fit"):
+    with pytest.raises(SettingError, match="holds no training that could go on: load it with minicae.load, then fit"):
         fit(model, [], resume=model.save(tmp_path / "model"))
     with pytest.raises(CheckpointError, match="no such file"):
         fit(model, [], resume=tmp_path / "nothing")
@@ -190,3 +191,164 @@ def test_the_history_comes_back_with_the_model(tmp_path):
     assert again.history.history == history.history == during.history.history
     assert again.history.epoch == [1, 2, 3, 4] and again.history.baseline == history.baseline
     assert network().history is None
+
+
+class Keeps(C.Callback):
+    """Remembers what it is given."""
+
+    def __init__(self, kept):
+        self.kept = kept
+
+    def state(self):
+        return self.kept
+
+    def restore(self, state):
+        self.kept = state
+
+
+def small(told, resume=None, rate=0.1, model=None, **options):
+    model = model or mc.Sequential([L.Dense(2)], 2, backend="reference")
+    model.compile("mse", optimizers.SGD(rate), options.pop("metrics", ()))
+    x = np.random.default_rng(0).random((6, 2))
+    model.fit(x, callbacks=told, resume=resume, verbose=0, **{"epochs": 2, "batch_size": 2} | options)
+    return model
+
+
+def test_what_callbacks_of_your_own_remember_comes_back_by_value(tmp_path):
+    kept = {
+        "big": np.arange(3, dtype=">f4"),
+        "half": np.ones(2, "float16"),
+        "none": np.zeros((0, 3)),
+        "one": np.array(3.5),
+        "columns": np.asfortranarray(np.arange(6).reshape(2, 3)),
+        "flags": np.array([True, False]),
+        **{"number": np.float32(1.5), "count": np.int64(3), "said": np.bool_(True), "text": "\u00e4", "nothing": None},
+    }
+    small([Keeps(kept), C.ModelCheckpoint(tmp_path / "m")])
+    again = Keeps({})
+    small([again, C.ModelCheckpoint(tmp_path / "m")], resume=tmp_path / "m")
+    assert again.kept.keys() == kept.keys()
+    for name, value in kept.items():
+        assert np.array_equal(again.kept[name], value) and np.shape(again.kept[name]) == np.shape(value)
+    assert again.kept["half"].dtype == np.float16 and again.kept["flags"].dtype == bool
+
+
+@pytest.mark.parametrize(
+    "kept, message",
+    [
+        (None, "must give a dict with texts as its keys, got None"),
+        ({1: 2}, "must give a dict with texts as its keys, got {1: 2}"),
+        ({"a": {1, 2}}, r"Keeps.state\(\)\['a'\] must be a number, .* or an array, got {1, 2}"),
+        ({"a": [np.ones(2)]}, "must be a number, .* or an array"),
+        ({"a": np.array(["x"])}, "must be an array of plain numbers"),
+        ({"a": np.array([None])}, "must be an array of plain numbers"),
+        ({"a": np.ones(2) * 1j}, "must be an array of plain numbers"),
+        ({"a": np.ma.array([1, 2], mask=[0, 1])}, "must be an array of plain numbers"),
+    ],
+)
+def test_what_a_file_cannot_keep_is_refused_when_it_is_saved(tmp_path, kept, message):
+    with pytest.raises(SettingError, match=message):
+        small([Keeps(kept), C.ModelCheckpoint(tmp_path / "m")])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "step, options, message",
+    [
+        (1, {"metrics": ["mae", "psnr"]}, r"had metrics=\['mae'\], this one has \['mae', 'psnr'\]"),
+        (4, {"metrics": []}, r"had metrics=\['mae'\], this one has \[\]"),
+        (4, {"validation_data": None}, "had validation data=True, this one has False"),
+        (3, {"epochs": 0}, "the saved training is in epoch 1, and epochs=0 is fewer"),
+        (4, {"epochs": 1}, "the saved training is in epoch 2, and epochs=1 is fewer"),
+    ],
+)
+def test_what_would_tear_the_history_apart_is_refused(tmp_path, step, options, message):
+    usual = {"metrics": ["mae"], "validation_data": np.ones((1, 2))}
+    small([C.ModelCheckpoint(tmp_path / "{step}", steps=1)], **usual)
+    with pytest.raises(SettingError, match=message):
+        small([C.ModelCheckpoint(tmp_path / "{step}", steps=1)], tmp_path / f"{step:06d}", **usual | options)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_file_saved_in_a_step_that_failed_is_a_model_and_no_training(tmp_path):
+    class Save(C.Callback):
+        def on_train_end(self):
+            self.model.save(tmp_path / "m")
+
+    with pytest.raises(DivergedError):
+        small([Save()], rate=1e200, accumulate=2, epochs=9)
+    assert np.isfinite(mc.load(tmp_path / "m").get_weights()[0]).all()
+    with pytest.raises(SettingError, match="holds no training that could go on"):
+        small([Save()], resume=tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    "place, value",
+    [
+        *((("progress", name), "x") for name in ("epoch", "batch", "seen", "sums", "late", "watched", "seconds")),
+        *(
+            (("progress", name), None)
+            for name in ("epoch", "sums", "late", "watched", "history", "callbacks", "stopped")
+        ),
+        (("progress", "epoch"), -5),
+        (("progress", "batch"), 2.5),
+        (("progress", "batch"), 4),
+        (("progress", "order"), {"a": 1}),
+        (("progress", "history"), {"baseline": 1, "history": {"loss": [1.0]}, "epoch": []}),
+        (("progress", "history"), {"baseline": 1, "history": 3, "epoch": []}),
+        (("progress",), 5),
+        (("training",), None),
+        (("training", "steps"), -1),
+        (("streams",), {}),
+        (("streams", "model"), {"a": 1}),
+        (("epochs",), "x"),
+    ],
+    ids=str,
+)
+def test_a_training_that_was_tampered_with_is_refused_and_nothing_is_changed(tmp_path, place, value):
+    small([C.ModelCheckpoint(tmp_path / "m{step}", steps=1)])
+    header, tensors = checkpoint.read(tmp_path / "m000002")
+    del header["tensors"]
+    inner = header
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    checkpoint.write(tmp_path / "m", header, tensors)
+    model = mc.Sequential([L.Dense(2)], 2, seed=4, backend="reference")
+    before = model.get_weights(), model.rng.bit_generator.state
+    with pytest.raises(CheckpointError, match=f"^{tmp_path}/m: "):
+        small([C.ModelCheckpoint(tmp_path / "other", steps=1)], tmp_path / "m", model=model)
+    assert np.array_equal(model.get_weights()[0], before[0][0]) and model.rng.bit_generator.state == before[1]
+    assert model.epochs == 0 and not model.trainer.fitting
+
+
+def test_learning_rates_of_numpy_can_be_saved(tmp_path):
+    class Slower(C.Callback):
+        def on_epoch_end(self, epoch, logs):
+            self.model.optimizer.learning_rate *= np.float32(0.5)
+
+    whole = small([Slower(), C.ModelCheckpoint(tmp_path / "a{step}", steps=1)])
+    again = small([Slower(), C.ModelCheckpoint(tmp_path / "b{step}", steps=1)], resume=tmp_path / "a000003")
+    assert everything(again, again.history) == everything(whole, whole.history)
+
+
+def test_rows_of_other_trainings_stay_in_a_log_that_is_gone_on_with(tmp_path):
+    def told():
+        return [C.CSVLogger(tmp_path / "log.csv", append=True), C.ModelCheckpoint(tmp_path / "m")]
+
+    small(told()[:1], epochs=4)
+    small(told(), epochs=2)
+    small(told(), epochs=3, resume=tmp_path / "m")
+    rows = (tmp_path / "log.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2", "3", "4", "1", "2", "3"]
+
+
+def test_a_log_that_lost_rows_is_told_of(tmp_path):
+    def told():
+        return [C.CSVLogger(tmp_path / "log.csv"), C.ModelCheckpoint(tmp_path / "m")]
+
+    small(told())
+    (tmp_path / "log.csv").unlink()
+    with pytest.warns(UserWarning, match="log.csv holds 0 of the 2 rows"):
+        small(told(), epochs=3, resume=tmp_path / "m")
+    assert [row.split(",")[0] for row in (tmp_path / "log.csv").read_text().splitlines()] == ["epoch", "3"]

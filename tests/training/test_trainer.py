@@ -1,5 +1,7 @@
 """fit: what it takes, what it refuses, what it reports, and what it does when numbers explode."""
 
+import copy
+import pickle
 import threading
 
 import numpy as np
@@ -225,6 +227,14 @@ def test_a_collapsed_model_announces_itself(capsys):
     assert "collapsed" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("bad", [None, "no", 3, -1])
+def test_a_verbosity_or_a_shuffling_that_means_nothing(bad):
+    with pytest.raises(SettingError, match="shuffle must be True or False"):
+        model().fit(vectors(), shuffle=bad, verbose=0)
+    with pytest.raises(SettingError, match="verbose must be 0, 1 or 2"):
+        model().fit(vectors(), verbose=bad)
+
+
 def test_verbose_0_is_silent(capsys):
     model().fit(vectors(), epochs=2, verbose=0)
     assert capsys.readouterr() == ("", "")
@@ -283,3 +293,9 @@ def test_a_bad_batch_among_accumulated_ones_stops_training():
     for each in (fresh, m):  # nothing of the batches before it is left
         each.fit(vectors(), batch_size=5, accumulate=2, shuffle=False, verbose=0)
     assert all(np.array_equal(a, b) for a, b in zip(fresh.get_weights(), m.get_weights()))
+
+
+def test_scores_can_be_copied_and_pickled():
+    scores = model().evaluate(vectors())
+    for again in (copy.deepcopy(scores), pickle.loads(pickle.dumps(scores))):
+        assert again == scores and again.parts == scores.parts and repr(again) == repr(scores)

@@ -1,7 +1,10 @@
 """What a callback is: an object that is told how training goes, and may act on it."""
 
+import math
+import numbers
+
 from minicae import shapes
-from minicae.errors import SettingError
+from minicae.errors import SettingError, shown
 
 
 class Callback:
@@ -32,7 +35,10 @@ class Callback:
         """After the last epoch, whatever ended training."""
 
     def state(self) -> dict:
-        """What has to be saved so that training can go on as if it had not stopped: numbers, texts, lists, arrays by name."""
+        """What has to be saved so that training can go on as if it had not stopped: numbers, texts, lists, arrays by name.
+
+        They come back to `restore` as JSON gives them back: tuples as lists, and all names as texts.
+        """
         return {}
 
     def restore(self, state: dict) -> None:
@@ -71,11 +77,19 @@ class Watching(Callback):
         self.best, self.wait = None, 0
 
     def better(self, logs) -> bool:
-        """Whether the watched number has improved; counts the epochs in which it has not in `wait`."""
+        """Whether the watched number has improved; counts the epochs in which it has not in `wait`.
+
+        Any number is better than NaN.
+        """
         if self.monitor not in logs:
             raise SettingError(f"{type(self).__name__} watches {self.monitor!r}, and there is only {', '.join(logs)}")
+        if not isinstance(logs[self.monitor], numbers.Real):
+            raise SettingError(
+                f"{type(self).__name__} watches {self.monitor!r}, no number: {shown(logs[self.monitor])}"
+            )
         value = logs[self.monitor] if self.mode == "min" else -logs[self.monitor]
-        if self.best is None or value < self.best - self.min_delta:
+        first = self.best is None or (math.isnan(self.best) and not math.isnan(value))
+        if first or value < self.best - self.min_delta:
             self.best, self.wait = value, 0
             return True
         self.wait += 1

@@ -2,14 +2,14 @@
 
 import csv
 import io
-import os
+import numbers
 import warnings
 from pathlib import Path
 
 import numpy as np
 
 from minicae.errors import DivergedError, SettingError, outside
-from minicae.files import replacing, writable_folder
+from minicae.files import as_path, replacing, writable_file
 from minicae.training.callbacks.base import Callback
 
 FEW = 16  # images of a batch, below which it is not looked at
@@ -29,15 +29,14 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, path, append=False):
-        if not isinstance(path, (str, os.PathLike)):
-            raise SettingError(f"path must name a file, got {path!r}")
+        as_path(path)
         if not isinstance(append, bool):
             raise SettingError(f"append must be True or False, got {append!r}")
         self.path, self.append = path, append
         self._rows, self._logged = [], None
 
     def on_train_begin(self):
-        writable_folder(Path(self.path).parent)
+        writable_file(Path(self.path))
         if self._logged is not self.model:
             self._rows, self._logged = self._read() if self.append else [], self.model
 
@@ -51,14 +50,23 @@ class CSVLogger(Callback):
         writer = csv.DictWriter(text, list(row))
         writer.writeheader()
         writer.writerows(self._rows)
-        with replacing(Path(self.path)) as file:
-            file.write(text.getvalue().encode())
+        try:
+            with replacing(Path(self.path)) as file:
+                file.write(text.getvalue().encode())
+        except OSError as error:
+            raise SettingError(f"{self.path} cannot be written: {error.strerror or error}") from None
 
     def state(self):
-        return {"epoch": int(self._rows[-1]["epoch"]) if self._rows else 0}
+        return {"rows": len(self._rows)}
 
     def restore(self, state):
-        self._rows = [row for row in self._read() if int(row["epoch"]) <= state["epoch"]]
+        self._rows = self._read()[: state["rows"]]
+        if len(self._rows) < state["rows"]:
+            warnings.warn(
+                f"{self.path} holds {len(self._rows)} of the {state['rows']} rows that were written before the training"
+                " was saved: the others will be missing",
+                stacklevel=outside(),
+            )
 
     def _read(self):
         """The rows of the file that is there, if there is one."""
@@ -78,7 +86,7 @@ class TerminateOnNaN(Callback):
     """Stop when an epoch's log holds a NaN (the loss and gradients are checked at every step without it)."""
 
     def on_epoch_end(self, epoch, logs):
-        bad = [key for key, value in logs.items() if not np.isfinite(value)]
+        bad = [key for key, value in logs.items() if isinstance(value, numbers.Real) and not np.isfinite(value)]
         if bad:
             raise DivergedError(f"epoch {epoch}: {', '.join(bad)} not finite")
 

@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
 from minicae import shapes
 from minicae.errors import SettingError
-from minicae.files import writable_folder
+from minicae.files import as_path, writable_file
 from minicae.schedules import Schedule
 from minicae.training.callbacks.base import Watching
 
@@ -22,7 +23,7 @@ class EarlyStopping(Watching):
     patience : epochs without improvement after which training ends
     min_delta : what counts as an improvement, in units of `monitor`
     mode : "min" or "max", which way is better
-    restore_best_weights : go back to the weights and running statistics of the best epoch at the end
+    restore_best_weights : go back to the weights and running statistics of the best epoch at the end, whatever ended it
     start_from_epoch : epochs of this training that are not looked at
     """
 
@@ -92,21 +93,26 @@ class ModelCheckpoint(Watching):
 
     def __init__(self, path, monitor="val_loss", save_best_only=False, mode="min", every=1, steps=None, keep=None):
         super().__init__(monitor, mode)
-        if not isinstance(path, (str, os.PathLike)):
-            raise SettingError(f"path must name a file, got {path!r}")
+        place = as_path(path)
         self.path, self.save_best_only = path, save_best_only
+        if re.search(r"\{(epoch|step)[:!]", str(path)):
+            raise SettingError(f"write {{epoch}} or {{step}} without a format, got {str(path)!r}")
         self.every = shapes.integer(every, "every")
         self.steps = None if steps is None else shapes.integer(steps, "steps")
         self.keep = None if keep is None else shapes.integer(keep, "keep")
         if save_best_only and steps is not None:
             raise SettingError("save_best_only goes by epochs: leave steps out, or use a second ModelCheckpoint")
+        if self._place(1, 1).parent != place.parent:
+            raise SettingError(
+                f"{{epoch}} and {{step}} stand in the file's own name, not in a folder's, got {str(path)!r}"
+            )
         if keep is not None and self._place(1, 1) == self._place(2, 2):
             raise SettingError(f"keep={keep} needs a path with {{epoch}} or {{step}} in it, got {str(path)!r}")
 
     def on_train_begin(self):
         super().on_train_begin()
         self._epochs, self._written, self._due = 0, [], False
-        writable_folder(self._place(0, 0).parent)
+        writable_file(self._place(0, 0))
 
     def on_step_end(self, step):
         if self.steps and step % self.steps == 0:
@@ -136,7 +142,8 @@ class ModelCheckpoint(Watching):
         return Path(os.fspath(self.path).replace("{epoch}", f"{epoch:04d}").replace("{step}", f"{step:06d}"))
 
     def _save(self):
-        """The new file is there before the oldest goes, and knows of itself."""
+        """The new file is there before the oldest goes, and knows of itself. Broken weights replace no good ones."""
+        self.model.trainer.check_weights()
         path = self._place(self.model.epochs, self.model.optimizer.steps)
         written = [other for other in self._written if other != path] + [path]
         self._written = written[-self.keep :] if self.keep else written
