@@ -55,7 +55,9 @@ def _labels(path, y, x):
     """y (N,) or (N, 1) as one class for each sample of x; None where it is something else, which a warning says."""
     if y is None or y.shape in ((len(x),), (len(x), 1)):
         return None if y is None else y.reshape(len(x))
-    warnings.warn(f"{path}: y has the shape {y.shape}, not one class for each of {len(x)} samples: left out", stacklevel=3)
+    warnings.warn(
+        f"{path}: y has the shape {y.shape}, not one class for each of {len(x)} samples: left out", stacklevel=3
+    )
     return None
 
 
