@@ -66,6 +66,26 @@ def test_avgpool2d_is_exact(backend, case, count_padding):
         assert inner(y, dy) == inner(x, dx)
 
 
+@pytest.mark.parametrize("window", [(2, 2), (3, 2), (1, 3)])
+@pytest.mark.parametrize("padding", list(itertools.product((0, 1), repeat=4)), ids=str)
+def test_windows_side_by_side(backend, window, padding):
+    """As far apart as they are wide: edges that no window reaches, and windows that hang over, on each of the four sides."""
+    padding = tuple(min(pixels, size - 1) for pixels, size in zip(padding, np.repeat(window, 2)))
+    for H, W in ((3, 5), (4, 3), (5, 4), (6, 6)):
+        out = (H + sum(padding[:2]) - window[0]) // window[0] + 1, (W + sum(padding[2:]) - window[1]) // window[1] + 1
+        rng = np.random.default_rng(H)
+        x, dy = 36 * integers(rng, 2, H, W, 2), 36 * integers(rng, 2, *out, 2)
+        pool = window, window, padding
+        got = maxpool2d(backend, *cast(np.float32, x, dy), *pool)
+        want = *naive.maxpool2d(x, dy.shape, *pool), naive.maxpool2d_gradient(x, dy, *pool)
+        assert all(map(np.array_equal, got, want))
+        for count_padding in (False, True):
+            got = avgpool2d(backend, *cast(np.float32, x, dy), *pool, count_padding)
+            chosen = *pool, count_padding
+            want = naive.avgpool2d(x, dy.shape, *chosen), naive.avgpool2d_gradient(x.shape, dy, *chosen)
+            assert all(map(np.array_equal, got, want))
+
+
 @settings(max_examples=300)
 @given(case=strategies.blocks())
 def test_upsample_nearest_is_exact(backend, case):
