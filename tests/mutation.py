@@ -43,8 +43,8 @@ STEMS = [
     *("pool", "sampling", "upsample"),
 ]
 ALL = [f"{backend}/{stem}.py" for backend in ("reference", "cpu") for stem in STEMS]
-SLOW = 0.5  # seconds that a case may take
-LONG = 4.0  # seconds that the cases of one mutant may take
+SLOW = 1.5  # seconds that a case may take
+LONG = 6.0  # seconds that the cases of one mutant may take
 SWAPS = [
     "H W",
     "OH OW",
@@ -317,14 +317,14 @@ def main():
     if options.stale:
         print("\n".join(sorted(excused() - {mutant.name for name in ALL for mutant in mutants(module_of(name))})))
         return
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in options.file or ALL:
         caught, survived, equivalent = examine(name, options.sample, options.seed)
         share = caught / max(1, caught + survived)
         print(f"{name}: {share:.1%} of {caught + survived} caught; {equivalent} that change nothing", flush=True)
-        results[name] = {"caught": caught, "survived": survived, "equivalent": equivalent, "share": round(share, 4)}
-    if options.record:
-        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+        if options.record:
+            results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+            results[name] = {"caught": caught, "survived": survived, "equivalent": equivalent, "share": round(share, 4)}
+            RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

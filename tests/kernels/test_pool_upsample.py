@@ -236,14 +236,20 @@ def test_nearest_backward_adds_up_the_block(backend, dtype):
 
 @both_dtypes
 def test_bilinear_by_hand(backend, dtype):
-    x = np.array([0, 4], dtype).reshape(1, 1, 2, 1)
-    y, _ = upsample(backend, "bilinear", x, np.ones((1, 1, 4, 1), dtype), False)
-    assert y.ravel().tolist() == [0, 1, 3, 4]
-    y, _ = upsample(backend, "bilinear", x, np.ones((1, 1, 5, 1), dtype), True)
-    assert y.ravel().tolist() == [0, 1, 2, 3, 4]
+    x = np.array([4, 8], dtype).reshape(1, 1, 2, 1)
+    y, dx = upsample(backend, "bilinear", x, np.ones((1, 1, 4, 1), dtype), False)
+    assert y.ravel().tolist() == [4, 5, 7, 8]
+    assert dx.ravel().tolist() == [2, 2]
+    y, dx = upsample(backend, "bilinear", x, np.ones((1, 1, 5, 1), dtype), True)
+    assert y.ravel().tolist() == [4, 5, 6, 7, 8]
+    assert dx.ravel().tolist() == [2.5, 2.5]
     y, dx = upsample(backend, "bilinear", x, np.ones((1, 3, 1, 1), dtype), True)
-    assert y.ravel().tolist() == [0, 0, 0]
+    assert y.ravel().tolist() == [4, 4, 4]
     assert dx.ravel().tolist() == [3, 0]
+    line = np.array([1, 2, 7], dtype).reshape(1, 3, 1, 1)
+    y, dx = upsample(backend, "bilinear", line, np.array([3, 5], dtype).reshape(1, 2, 1, 1), True)
+    assert y.ravel().tolist() == [1, 7]
+    assert dx.ravel().tolist() == [3, 0, 5]
 
 
 @both_dtypes
