@@ -34,7 +34,7 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"  # before Numba is imported: a compiled ke
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.kernels.cases import cases, limited, uncompiled_strictly  # noqa: E402
+from tests.kernels import cases as kernel_tests  # noqa: E402
 
 KERNELS = ROOT / "minicae" / "kernels"
 SURVIVORS, RESULTS = (ROOT / "tests" / f"mutation_{name}" for name in ("survivors.txt", "results.json"))
@@ -42,8 +42,9 @@ STEMS = [
     *("activation", "conv", "dense", "guard", "loss", "memory", "noise", "norm", "optim", "penalty"),
     *("pool", "sampling", "upsample"),
 ]
-SLOW = 0.5  # seconds that a case may take
-LONG = 4.0  # seconds that the cases of one mutant may take
+ALL = [f"{backend}/{stem}.py" for backend in ("reference", "cpu") for stem in STEMS]
+SLOW = 0.5  # seconds of the processor that a case may take
+LONG = 5.0  # seconds of it that the cases of one mutant may take
 SWAPS = [
     "H W",
     "OH OW",
@@ -72,7 +73,7 @@ COMPARISONS = {
 COMPARISONS |= {ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,)}
 EXTREMES = {"min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum"}
 
-Mutant = collections.namedtuple("Mutant", "place line function before after tree")
+Mutant = collections.namedtuple("Mutant", "first name tree")  # first line of the function it is in
 
 
 def changed(node, **fields):
@@ -121,9 +122,10 @@ def bound(function):
 
 
 def mutants(module):
-    """Every mutant of a module, in the order of its text."""
-    path = pathlib.Path(module.__file__)
-    tree = ast.parse(path.read_text())
+    """Every mutant of a module, in the order of its text. Its tree holds until the next one is asked for."""
+    path, again = pathlib.Path(module.__file__), collections.Counter()
+    folder, lines = path.parent.name, path.read_text().splitlines()
+    tree = ast.parse("\n".join(lines))
     entry = getattr(sys.modules.get("minicae.kernels.cpu._jit"), "entry", ())
 
     def children(node):
@@ -144,35 +146,43 @@ def mutants(module):
             return vars(module).get(node.id)
         return getattr(known(node.value), node.attr, None) if isinstance(node, ast.Attribute) else None
 
-    def walk(node, function, names, line):
+    def named(function, node, other):
+        """One line that says which mutant it is: alike ones of one line are counted."""
+        change = (
+            f"{folder}/{path.name} {function}: {ast.unparse(node)} -> {ast.unparse(other)}, in {lines[node.lineno - 1]}"
+        )
+        change = " ".join(change.split())
+        again[change] += 1
+        return f"{change} ({again[change]})" if again[change] > 1 else change
+
+    def walk(node, function, first, names):
         for field, place, child in children(node):
-            inner, known_here, at = function, names, line
+            inner, its_first, known_here = function, first, names
             if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
                 continue
             if isinstance(node, ast.Attribute) and node.attr in ("size", "shape", "dtype"):
                 continue  # x.size for y.size, where both are of one shape
             if isinstance(child, ast.Assign) and ast.unparse(child.targets[0]) == "work":
                 continue
-            negative = isinstance(child, ast.UnaryOp) and isinstance(child.operand, ast.Constant)
-            if isinstance(child, ast.FunctionDef):
-                inner, known_here = child.name, names | bound(child)
-            if isinstance(child, ast.stmt):
-                at = child.lineno
+            if isinstance(child, (ast.FunctionDef, ast.Lambda)):
+                inner, known_here = getattr(child, "name", function), names | bound(child)
+                its_first = min(one.lineno for one in [child, *getattr(child, "decorator_list", [])])
             for other in variants(child, known_here):
-                if place is None:
-                    setattr(node, field, other)
-                else:
-                    getattr(node, field)[place] = other
-                whole = ast.fix_missing_locations(copy.deepcopy(tree))
-                yield Mutant((at, child.lineno), child.lineno, inner, ast.unparse(child), ast.unparse(other), whole)
-                if place is None:
-                    setattr(node, field, child)
-                else:
-                    getattr(node, field)[place] = child
-            if not negative:
-                yield from walk(child, inner, known_here, at)
+                _put(node, field, place, other)
+                ast.fix_missing_locations(other)
+                yield Mutant(its_first, named(inner, child, other), tree)
+                _put(node, field, place, child)
+            if not (isinstance(child, ast.UnaryOp) and isinstance(child.operand, ast.Constant)):
+                yield from walk(child, inner, its_first, known_here)
 
-    yield from walk(tree, "", set(), 0)
+    yield from walk(tree, "module", 0, set())
+
+
+def _put(node, field, place, child):
+    if place is None:
+        setattr(node, field, child)
+    else:
+        getattr(node, field)[place] = child
 
 
 def install(module, tree):
@@ -201,40 +211,37 @@ class Cases:
     """The cases of the kernel tests on one backend, with their times and the lines they reach, the quickest first."""
 
     def __init__(self, backend):
-        self.measured = sorted(filter(None, map(self._measure, cases(backend))), key=lambda one: one[0])
+        self.measured = sorted(filter(None, map(self._measure, kernel_tests.cases(backend))), key=lambda one: one[0])
 
     def _measure(self, case):
-        """(seconds, case, lines reached of each file), or None if it is slow, skipped or does not hold here."""
-        reached = collections.defaultdict(set)
+        """(seconds, case, first lines of the functions called in each file), or None if it is slow or does not hold here."""
+        called = collections.defaultdict(set)
 
-        def lines(frame, event, _):
-            reached[frame.f_code.co_filename].add(frame.f_lineno)
-            return lines
-
-        def calls(frame, event, _):
-            return lines(frame, event, _) if frame.f_code.co_filename.startswith(str(KERNELS)) else None
+        def call(frame, event, _):
+            called[frame.f_code.co_filename].add(frame.f_code.co_firstlineno)
 
         try:
-            with limited(SLOW):
-                start = time.perf_counter()
+            with kernel_tests.limited(SLOW):
+                start = time.process_time()
                 case.run()
-                seconds = time.perf_counter() - start
-            sys.settrace(calls)
+                seconds = time.process_time() - start
+            sys.settrace(call)
             case.run()
-        except BaseException as error:
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                raise
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
             return None
         finally:
             sys.settrace(None)
-        return seconds, case, reached
+        return seconds, case, called
 
-    def fail(self, path, place, module, tree):
-        """Whether some case that reaches one of the lines `place` fails once the module has been changed."""
-        wanted = [(s, case) for s, case, reached in self.measured if reached[path] & set(place) or not place[0] or
-                  (place[0] not in self.ever(path) and reached[path])]  # fmt: skip
-        times = itertools.accumulate(seconds for seconds, _ in wanted)
-        wanted = [one for one, spent in zip(wanted, times) if spent < LONG]
+    def notice(self, module, function, tree):
+        """Whether a case that calls the function with this first line (0: any of the file) fails once the module is changed."""
+        called = [
+            (seconds, case) for seconds, case, lines in self.measured if self._calls(lines, module.__file__, function)
+        ]
+        spent = itertools.accumulate(seconds for seconds, _ in called)
+        called = [case for (_, case), so_far in zip(called, spent) if so_far < LONG]
         child = os.fork()
         if child:
             return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
@@ -242,17 +249,17 @@ class Cases:
             with open(os.devnull, "w") as sink:
                 os.dup2(sink.fileno(), 1)
                 os.dup2(sink.fileno(), 2)
-            with limited(10 + 10 * sum(seconds for seconds, _ in wanted)):
+            with kernel_tests.limited(3 * LONG):
                 install(module, tree)
-                for _, case in wanted:
+                for case in called:
                     case.run()
         except BaseException:
             os._exit(1)
         os._exit(0)
 
-    def ever(self, path):
-        """The lines of a file that any case reaches."""
-        return {line for _, _, reached in self.measured for line in reached[path]}
+    @staticmethod
+    def _calls(lines, path, function):
+        return function in lines[path] if function else bool(lines[path])
 
 
 def excused():
@@ -262,34 +269,37 @@ def excused():
     return {line.strip() for line in SURVIVORS.read_text().splitlines() if line.startswith("    ")}
 
 
+def module_of(name):
+    """The module of a file such as "cpu/pool.py"."""
+    return importlib.import_module(f"minicae.kernels.{name.removesuffix('.py').replace('/', '.')}")
+
+
 @functools.cache
 def cases_on(backend):
     """The cases of all kernel tests, on one backend."""
     warnings.simplefilter("ignore")
-    uncompiled_strictly()
+    kernel_tests.uncompiled_strictly()
     return Cases(backend)
 
 
 def examine(name, sample=None, seed=0, show=print):
     """(caught, survived, equivalent) of a file such as "cpu/pool.py"; survivors that nobody excuses are shown."""
-    backend, _, stem = name.removesuffix(".py").partition("/")
-    module = importlib.import_module(f"minicae.kernels.{backend}.{stem}")
-    cases = cases_on(backend)
+    module, found = module_of(name), cases_on(name.partition("/")[0])
     unchanged = ast.parse(pathlib.Path(module.__file__).read_text())
-    assert not cases.fail(module.__file__, (0,), module, unchanged), f"{name} fails as it is"
-    every = list(mutants(module))
-    if sample is not None and sample < len(every):
-        every = random.Random(seed).sample(every, sample)
+    assert not found.notice(module, 0, unchanged), f"{name} fails as it is"
+    places = range(sum(1 for _ in mutants(module)))
+    chosen = set(places if sample is None else random.Random(seed).sample(places, min(sample, len(places))))
     known, counts = excused(), collections.Counter()
-    for mutant in every:
-        change = f"{name} {mutant.function or 'module'}: {mutant.before}  ->  {mutant.after}"
-        if " ".join(change.split()) in known:
+    for place, mutant in enumerate(mutants(module)):
+        if place not in chosen:
+            continue
+        if mutant.name in known:
             counts["equivalent"] += 1
-        elif cases.fail(module.__file__, mutant.place, module, mutant.tree):
+        elif found.notice(module, mutant.first, mutant.tree):
             counts["caught"] += 1
         else:
             counts["survived"] += 1
-            show(f"  survived, line {mutant.line}: {' '.join(change.split())}")
+            show(f"    {mutant.name}")
     return counts["caught"], counts["survived"], counts["equivalent"]
 
 
@@ -299,16 +309,22 @@ def main():
     parser.add_argument("--sample", type=int, help="so many mutants of each file, drawn at random")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", action="store_true", help="keep the figures in mutation_results.json")
+    parser.add_argument("--tests", nargs="+", help="such as noise: only these of tests/kernels")
+    parser.add_argument("--stale", action="store_true", help="only show what is excused and is no mutant any more")
     options = parser.parse_args()
-    names = options.file or [f"{backend}/{stem}.py" for backend in ("reference", "cpu") for stem in STEMS]
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for name in names:
+    if options.tests:
+        kernel_tests.MODULES[:] = options.tests
+    if options.stale:
+        print("\n".join(sorted(excused() - {mutant.name for name in ALL for mutant in mutants(module_of(name))})))
+        return
+    for name in options.file or ALL:
         caught, survived, equivalent = examine(name, options.sample, options.seed)
         share = caught / max(1, caught + survived)
         print(f"{name}: {share:.1%} of {caught + survived} caught; {equivalent} that change nothing", flush=True)
-        results[name] = {"caught": caught, "survived": survived, "equivalent": equivalent, "share": round(share, 4)}
-    if options.record:
-        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+        if options.record:
+            results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+            results[name] = {"caught": caught, "survived": survived, "equivalent": equivalent, "share": round(share, 4)}
+            RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import BinaryIO
 import numpy as np
 
 from minicae.errors import DatasetError, SettingError
+from minicae.files import replacing
 
 GZIP_MAGIC = b"\x1f\x8b"
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -89,7 +90,8 @@ def write_idx(path: str | os.PathLike, array: np.ndarray) -> None:
     content = idx_bytes(array)
     path = Path(path)
     try:
-        path.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+        with replacing(path) as file:
+            file.write(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     except OSError as fault:
         raise DatasetError(f"{path}: cannot be written ({fault.strerror})") from fault
 

@@ -15,7 +15,6 @@ from minicae.datasets.download import (
     cache_folder,
     fetch_archive,
     find_archive,
-    replacing,
     search_folders,
 )
 from minicae.errors import DatasetError
@@ -160,21 +159,6 @@ def test_progress_is_shown_on_a_terminal_only(mirror, tmp_path, monkeypatch):
 def test_download_without_tqdm(mirror, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert fetch(tmp_path, f"{mirror}good/").read_bytes() == BODY
-
-
-def test_replacing_keeps_the_old_file_until_the_end(tmp_path):
-    path = tmp_path / "a"
-    path.write_bytes(b"old")
-    for fault in (ValueError, KeyboardInterrupt):
-        with pytest.raises(fault), replacing(path) as file:
-            file.write(b"new")
-            raise fault
-        assert path.read_bytes() == b"old"
-    with replacing(path) as file:
-        file.write(b"new")
-        assert path.read_bytes() == b"old"
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_search_goes_folder_by_folder_and_takes_both_names(tmp_path):

@@ -22,7 +22,7 @@ MODULES = [
     *("threads", "through", "winograd"),
 ]
 EXAMPLES = 25  # of each test that draws them
-SLOW = 0.3  # seconds that a case may take, uncompiled
+SLOW = 0.3  # seconds of the processor that a case may take, uncompiled
 
 
 class Case(NamedTuple):
@@ -44,7 +44,7 @@ class Late(BaseException):
 
 
 class limited:
-    """Raises Late in a block that takes longer than some seconds."""
+    """Raises Late in a block that takes longer than some seconds of the processor."""
 
     def __init__(self, seconds):
         self.seconds = seconds
@@ -53,11 +53,11 @@ class limited:
         def late(*_):
             raise Late
 
-        signal.signal(signal.SIGALRM, late)
-        signal.setitimer(signal.ITIMER_REAL, self.seconds if math.isfinite(self.seconds) else 0)
+        signal.signal(signal.SIGPROF, late)
+        signal.setitimer(signal.ITIMER_PROF, self.seconds if math.isfinite(self.seconds) else 0)
 
     def __exit__(self, *_):
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def uncompiled_strictly() -> None:

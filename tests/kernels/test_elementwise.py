@@ -115,11 +115,12 @@ def test_softmax(backend, shape, dtype):
 
 @both_dtypes
 def test_softmax_of_large_numbers_and_of_a_nan(backend, dtype):
-    x = np.array([[1e4, 1e4, -1e4], [0, np.nan, 0]], dtype)
+    x = np.array([[1e4, 1e4, -1e4], [0, np.nan, 0], [-1e4, 1e4, -1e4]], dtype)
     y = blank(x.shape, dtype)
     backend.softmax_forward(x, y)
     assert y[0].tolist() == [0.5, 0.5, 0]
     assert np.isnan(y[1]).all()
+    assert y[2].tolist() == [0, 1, 0]
 
 
 def normalise(x, gamma, beta, mean=None, variance=None):

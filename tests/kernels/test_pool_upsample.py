@@ -66,6 +66,26 @@ def test_avgpool2d_is_exact(backend, case, count_padding):
         assert inner(y, dy) == inner(x, dx)
 
 
+@pytest.mark.parametrize("window", [(2, 2), (3, 2), (1, 3)])
+@pytest.mark.parametrize("padding", list(itertools.product((0, 1), repeat=4)), ids=str)
+def test_windows_side_by_side(backend, window, padding):
+    """As far apart as they are wide: edges that no window reaches, and windows that hang over, on each of the four sides."""
+    padding = tuple(min(pixels, size - 1) for pixels, size in zip(padding, np.repeat(window, 2)))
+    for H, W in ((3, 5), (4, 3), (5, 4), (6, 6)):
+        out = (H + sum(padding[:2]) - window[0]) // window[0] + 1, (W + sum(padding[2:]) - window[1]) // window[1] + 1
+        rng = np.random.default_rng(H)
+        x, dy = 36 * integers(rng, 2, H, W, 2), 36 * integers(rng, 2, *out, 2)
+        pool = window, window, padding
+        got = maxpool2d(backend, *cast(np.float32, x, dy), *pool)
+        want = *naive.maxpool2d(x, dy.shape, *pool), naive.maxpool2d_gradient(x, dy, *pool)
+        assert all(map(np.array_equal, got, want))
+        for count_padding in (False, True):
+            got = avgpool2d(backend, *cast(np.float32, x, dy), *pool, count_padding)
+            chosen = *pool, count_padding
+            want = naive.avgpool2d(x, dy.shape, *chosen), naive.avgpool2d_gradient(x.shape, dy, *chosen)
+            assert all(map(np.array_equal, got, want))
+
+
 @settings(max_examples=300)
 @given(case=strategies.blocks())
 def test_upsample_nearest_is_exact(backend, case):
@@ -216,14 +236,20 @@ def test_nearest_backward_adds_up_the_block(backend, dtype):
 
 @both_dtypes
 def test_bilinear_by_hand(backend, dtype):
-    x = np.array([0, 4], dtype).reshape(1, 1, 2, 1)
-    y, _ = upsample(backend, "bilinear", x, np.ones((1, 1, 4, 1), dtype), False)
-    assert y.ravel().tolist() == [0, 1, 3, 4]
-    y, _ = upsample(backend, "bilinear", x, np.ones((1, 1, 5, 1), dtype), True)
-    assert y.ravel().tolist() == [0, 1, 2, 3, 4]
+    x = np.array([4, 8], dtype).reshape(1, 1, 2, 1)
+    y, dx = upsample(backend, "bilinear", x, np.ones((1, 1, 4, 1), dtype), False)
+    assert y.ravel().tolist() == [4, 5, 7, 8]
+    assert dx.ravel().tolist() == [2, 2]
+    y, dx = upsample(backend, "bilinear", x, np.ones((1, 1, 5, 1), dtype), True)
+    assert y.ravel().tolist() == [4, 5, 6, 7, 8]
+    assert dx.ravel().tolist() == [2.5, 2.5]
     y, dx = upsample(backend, "bilinear", x, np.ones((1, 3, 1, 1), dtype), True)
-    assert y.ravel().tolist() == [0, 0, 0]
+    assert y.ravel().tolist() == [4, 4, 4]
     assert dx.ravel().tolist() == [3, 0]
+    line = np.array([1, 2, 7], dtype).reshape(1, 3, 1, 1)
+    y, dx = upsample(backend, "bilinear", line, np.array([3, 5], dtype).reshape(1, 2, 1, 1), True)
+    assert y.ravel().tolist() == [1, 7]
+    assert dx.ravel().tolist() == [3, 0, 5]
 
 
 @both_dtypes

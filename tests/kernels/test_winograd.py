@@ -105,6 +105,23 @@ def test_all_three_kernels_stay_within_the_stated_error(backend, shape, padding,
 
 
 @pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("padding", [(2, 1, 0, 1), (0, 1, 2, 1), (1, 0, 1, 2)])
+def test_small_and_lopsided(backend, padding, tile):
+    """Padding that differs on all sides, and fewer pixels than a tile has, in both directions of the kernel."""
+    rng = np.random.default_rng(0)
+    OH, OW = 4 + sum(padding[:2]) - 2, 5 + sum(padding[2:]) - 2
+    x, w, dy = (rng.standard_normal(s, np.float32) for s in [(1, 4, 5, 2), (3, 3, 2, 3), (1, OH, OW, 3)])
+    y, dx, dw, db = (blank(s, np.float32) for s in (dy.shape, x.shape, w.shape, (3,)))
+    conv = PLAIN[0], padding, PLAIN[1]
+    backend.conv2d_forward(x, w, None, y, *conv, "linear", 0.0, NAMES[tile])
+    backend.conv2d_backward_input(dy, w, dx, *conv, NAMES[tile])
+    backend.conv2d_backward_weight(x, dy, dw, db, *conv, NAMES[tile])
+    (want_dx, _), (want_dw, _) = gradients(x, w, dy, padding)
+    for got, want in ((y, direct(x, w, padding)[0]), (dx, want_dx), (dw, want_dw), (db, dy.sum((0, 1, 2)))):
+        assert_close(got, want, 1e-4)
+
+
+@pytest.mark.parametrize("tile", [2, 4])
 def test_the_stated_error_is_not_far_from_what_happens(tile):
     """A constant that nothing comes near would say nothing."""
     rng = np.random.default_rng(3)

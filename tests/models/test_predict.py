@@ -32,15 +32,16 @@ def convolutional():
 NETWORKS = pytest.mark.parametrize("network", [dense, convolutional])
 
 
-def built(network, backend="cpu", seed=0):
+def built(network, backend="cpu", dtype="float32"):
     layers, shape = network()
-    model = mc.Sequential(layers, shape, seed=seed, backend=backend)
-    return model, np.random.default_rng(seed).random((23, *shape), np.float32)
+    model = mc.Sequential(layers, shape, dtype=dtype, backend=backend)
+    return model, np.random.default_rng(0).random((23, *shape), np.float32)
 
 
 @NETWORKS
-def test_any_batch_gives_the_same_bits(network):
-    model, x = built(network)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_any_batch_gives_the_same_bits(network, dtype):
+    model, x = built(network, dtype=dtype)
     whole = model.predict(x, batch_size=len(x))
     for size in (1, 2, 3, 7, 22):
         assert model.predict(x, batch_size=size).tobytes() == whole.tobytes(), size

@@ -1,7 +1,6 @@
 """Sequential: weights, the way forward and back, prediction, evaluation, and the bits of all of them."""
 
 import copy
-import threading
 
 import numpy as np
 import pytest
@@ -94,16 +93,6 @@ def test_biases_begin_at_zero_and_weights_do_not_repeat():
     w0, b0, w1, _, w2, _ = model.get_weights()
     assert (b0 == 0).all()
     assert not np.array_equal(w0, w1) and not np.array_equal(w1, w2)
-
-
-@pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 100])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_bits_of_predict_do_not_depend_on_batch_size(batch_size, dtype):
-    conv, x = small(dtype=dtype), images(7)
-    assert np.array_equal(conv.predict(x, batch_size), conv.predict(x))
-    dense = mc.Sequential([L.Dense(33, "tanh"), L.BatchNormalization(), L.Softmax()], 20, dtype=dtype)
-    vectors = np.random.default_rng(1).standard_normal((7, 20))
-    assert np.array_equal(dense.predict(vectors, batch_size), dense.predict(vectors))
 
 
 def test_predict_is_forward_outside_training(backend):
@@ -216,23 +205,6 @@ def test_copies_are_independent():
     twin.trainer.model = twin
     twin.train_on_batch(images())
     assert same(before, model.get_weights()) and not same(before, twin.get_weights())
-
-
-def test_several_threads_can_predict_with_one_model():
-    model, x = small(), images(300)  # enough for kernels to use the pool
-    want, wrong = model.predict(x), []
-
-    def work():
-        for size in (7, 30, 300):
-            if not np.array_equal(model.predict(x, size), want):
-                wrong.append(size)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
 
 
 @pytest.mark.parametrize("kind", ["gpu", "", None, 3])
