@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 HERE = pathlib.Path(__file__).parent
 FILES = [
     f"{folder.name}/{file.name}"
-    for folder in (HERE.parent / "minicae" / "kernels").iterdir()
+    for folder in (HERE.parent / "minicae" / "kernels" / name for name in ("reference", "cpu"))
     for file in sorted(folder.glob("*.py"))
     if file.name not in ("__init__.py", "facts.py", "peak.py") and not file.name.startswith("_")
 ]
@@ -28,12 +29,13 @@ def test_a_few_mutants_are_caught():
     said = mutation(
         "--file", "reference/noise.py", "--file", "cpu/noise.py", "--tests", "elementwise", "--sample", "12"
     )
-    assert said.count(": 100.0% of 8 caught; 0 that change nothing") == 2
+    found = re.findall(r"noise.py: 100.0% of (\d+) caught; 0 that change nothing", said)
+    assert len(found) == 2 and min(map(int, found)) >= 4, said
 
 
 def test_one_that_no_test_reaches_is_not():
     said = mutation("--file", "cpu/guard.py", "--tests", "optim", "--sample", "3")
-    assert "0.0% of" in said
+    assert re.search(r"guard.py: 0\.0% of [1-9]", said), said
 
 
 def test_what_is_excused_is_still_there():
