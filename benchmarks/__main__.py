@@ -21,6 +21,9 @@ def main(argv=None) -> int:
     if "table" in names:
         print(report.readme_table(arguments.out))
         return 0
+    names = [name for name in names if _possible(name)]
+    if not names:
+        return 0
     if arguments.save:
         try:
             arguments.out.mkdir(parents=True, exist_ok=True)
@@ -31,7 +34,8 @@ def main(argv=None) -> int:
         print(", ".join(f"{key} {value}" for key, value in about.items()))
         print(_peaks(session), flush=True)
         for name in names:
-            rows = _measured(session, name)
+            keep = (lambda rows, name=name: _keep(arguments.out, name, rows, about, session)) if arguments.save else None
+            rows = _measured(session, name, keep)
             wrong = wrong or any(row.note.startswith("wrong") for row in rows)
             if arguments.save:
                 _save(arguments.out, name, rows, about, session.extras)
@@ -39,19 +43,34 @@ def main(argv=None) -> int:
     return 1 if wrong else 0
 
 
-def _measured(session, name):
-    """All rows of a topic, each case printed when it is complete."""
+def _possible(name):
+    """Whether a topic can be measured here; a line says so where it cannot."""
+    missing = getattr(importlib.import_module(f"benchmarks.topics.{name}"), "missing", str)()
+    if missing:
+        print(f"{name} is left out: {missing}")
+    return not missing
+
+
+def _measured(session, name, keep=None):
+    """All rows of a topic, each case printed when it is complete, and handed to `keep` with those before it."""
     topic, rows, units = importlib.import_module(f"benchmarks.topics.{name}"), [], set()
     print(f"\n=== {name}: {topic.TITLE}", flush=True)
     for _, case in itertools.groupby(topic.rows(session), key=lambda row: row.case):
         case = list(case)
         if case[0].unit not in units:
             units.add(case[0].unit)
-            print(HEADER[case[0].unit])
+            print(getattr(topic, "HEADER", HEADER[case[0].unit]))
         print(table(case), flush=True)
         rows += case
+        if keep:
+            keep(rows)
     session.end_all()
     return rows
+
+
+def _keep(folder, name, rows, about, session):
+    """Save what there is so far: a run that is ended loses only what it had not measured."""
+    report.save(folder, name, rows, about | {"complete": False}, session.extras)
 
 
 def _save(folder, name, rows, about, extras):

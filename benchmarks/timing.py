@@ -27,7 +27,7 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-PATIENCE = 900  # seconds that an answer may take
+PATIENCE = 900  # seconds that an answer may take, unless it is asked for sooner
 
 
 class Plan(NamedTuple):
@@ -51,7 +51,7 @@ def rotated(names, turn):
 class Contestant:
     """A worker process with its library. Any request may raise Unavailable, with a line that says why."""
 
-    def __init__(self, name, threads):
+    def __init__(self, name, threads, patience=PATIENCE):
         library, settings = CONTESTANTS[name]
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
@@ -65,6 +65,7 @@ class Contestant:
             env=environment,
         )
         self.broken = ""  # why it cannot go on
+        self.patience = patience
         try:
             self.request("start", library, threads, settings)
         except Unavailable as error:
@@ -74,7 +75,7 @@ class Contestant:
         """The worker's answer to one request."""
         if self.broken:
             raise Unavailable(self.broken)
-        impatience = threading.Timer(PATIENCE, self.process.kill)
+        impatience = threading.Timer(self.patience, self.process.kill)
         impatience.start()
         try:
             pickle.dump((method, arguments), self.process.stdin)

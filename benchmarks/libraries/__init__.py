@@ -21,6 +21,10 @@ CONTESTANTS = {
     "PyTorch compile": ("torch", {"compiled": True}),
     "JAX": ("jax", {}),
     "the machine": ("peaks", {}),
+    "minicae CUDA": ("minicae", {"backend": "cuda"}),
+    "PyTorch CUDA": ("torch", {"device": "cuda"}),
+    "PyTorch CUDA graph": ("torch", {"device": "cuda", "graph": True}),
+    "the GPU": ("gpu", {}),
 }
 
 ABSENT = "has no such operation"
@@ -31,7 +35,7 @@ class Task(NamedTuple):
 
     Parameters
     ----------
-    run : does it once, and returns when it is done
+    run : does it once, and returns when it is done, or launched where the library's `milliseconds` waits for a device
     result : does it once and gives what came out, an array or a list of arrays in minicae's layout (N, H, W, C)
     label : how the contestant calls itself for this problem, where that is not its own name
     """
