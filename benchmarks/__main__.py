@@ -1,6 +1,7 @@
 """`python -m benchmarks [TOPIC ...] [--save]`: measure this machine; `python -m benchmarks table`: the README's table."""
 
 import argparse
+import functools
 import importlib
 import itertools
 import os
@@ -32,9 +33,10 @@ def main(argv=None) -> int:
     about, wrong = report.machine(arguments.threads) | ({"quick": True} if arguments.quick else {}), False
     with Session(arguments.threads, arguments.quick, arguments.only) as session:
         print(", ".join(f"{key} {value}" for key, value in about.items()))
-        print(_peaks(session), flush=True)
+        if names != ["cuda"]:  # which has peaks of its own
+            print(_peaks(session), flush=True)
         for name in names:
-            keep = (lambda rows, name=name: _keep(arguments.out, name, rows, about, session)) if arguments.save else None
+            keep = functools.partial(_keep, arguments.out, name, about, session) if arguments.save else None
             rows = _measured(session, name, keep)
             wrong = wrong or any(row.note.startswith("wrong") for row in rows)
             if arguments.save:
@@ -68,7 +70,7 @@ def _measured(session, name, keep=None):
     return rows
 
 
-def _keep(folder, name, rows, about, session):
+def _keep(folder, name, about, session, rows):
     """Save what there is so far: a run that is ended loses only what it had not measured."""
     report.save(folder, name, rows, about | {"complete": False}, session.extras)
 

@@ -27,7 +27,7 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-PATIENCE = 900  # seconds that an answer may take, unless it is asked for sooner
+PATIENCE = 900  # seconds that an answer may take, where nobody sets less
 
 
 class Plan(NamedTuple):
@@ -51,7 +51,7 @@ def rotated(names, turn):
 class Contestant:
     """A worker process with its library. Any request may raise Unavailable, with a line that says why."""
 
-    def __init__(self, name, threads, patience=PATIENCE):
+    def __init__(self, name, threads):
         library, settings = CONTESTANTS[name]
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
@@ -65,7 +65,7 @@ class Contestant:
             env=environment,
         )
         self.broken = ""  # why it cannot go on
-        self.patience = patience
+        self.patience = PATIENCE
         try:
             self.request("start", library, threads, settings)
         except Unavailable as error:

@@ -3,4 +3,17 @@
 One that not every machine can do has `missing()`, which says why not; one whose columns mean something else has HEADER.
 """
 
-NAMES = ("gemm", "conv", "pool", "upsample", "dense", "elementwise", "step", "start", "memory", "scale", "quality", "cuda")
+NAMES = (
+    "gemm",
+    "conv",
+    "pool",
+    "upsample",
+    "dense",
+    "elementwise",
+    "step",
+    "start",
+    "memory",
+    "scale",
+    "quality",
+    "cuda",
+)

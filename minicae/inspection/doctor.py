@@ -127,7 +127,10 @@ def calls(rng: np.random.Generator, images=4, side=36, many=50_000) -> Iterator[
         yield "conv2d_transpose_forward", whole(*y), whole(*w), whole(8), blank(*x), *how, "relu", 0.0, algorithm
         yield "conv2d_transpose_backward_input", whole(*x), whole(*w), blank(*y), *how, algorithm
         yield "conv2d_transpose_backward_weight", whole(*y), whole(*x), blank(*w), blank(8), *how, algorithm
-    for *how, (OH, OW) in (((2, 2), (2, 2), (0, 0, 0, 0), (S // 2, S // 2)), ((3, 2), (1, 2), (1, 1, 1, 0), (S, S // 2))):
+    for *how, (OH, OW) in (
+        ((2, 2), (2, 2), (0, 0, 0, 0), (S // 2, S // 2)),
+        ((3, 2), (1, 2), (1, 1, 1, 0), (S, S // 2)),
+    ):
         y = N, OH, OW, 8
         image, argmax = whole(*x), np.zeros(y, np.uint8)
         yield "maxpool2d_forward", image, blank(*y), argmax, *how
