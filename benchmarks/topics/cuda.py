@@ -20,6 +20,7 @@ from benchmarks.session import validated
 from benchmarks.topics.conv import DIRECTIONS, LAYERS
 from minicae import kernels
 from minicae.errors import BackendError
+from minicae.inspection import gpu
 
 TITLE = "a GPU: every kernel against float64, then beside PyTorch's float32, TF32 off"
 HEADER = (
@@ -31,18 +32,21 @@ HEADER = (
 OURS, THEIRS, GRAPH, DEVICE = "minicae CUDA", "PyTorch CUDA", "PyTorch CUDA graph", "the GPU"
 KERNELS = "every kernel, against float64"
 SECONDS = 550  # after which nothing is begun or waited for
+PATIENCE = 150  # seconds for one answer, compilation included: a kernel that hangs must not cost everything
 LEAST = 15  # seconds that a case may take, and without which it is not begun
 RELATIVE = {Product: 1e-5, Convolution: 1e-4}  # of the length of a result; TF32 is off by more, Winograd by less
 REPEATS, BEFORE = 30, 5
 IMAGES = 128  # different ones: a batch of 1024 holds each eight times, so its loss and its gradients are those of 128
 
 
-def missing():
+def missing(quick):
     """Why nothing can be measured on this machine, in one line; empty where it can."""
     try:
         kernels.backend("cuda")
     except BackendError as error:
         return str(error)
+    if gpu.simulated() and not quick:
+        return "in the simulator only --quick ends, and its times mean nothing"
     return ""
 
 
@@ -69,7 +73,7 @@ class Referee:
     def ask(self, name, *request):
         """A contestant's answer to one request; Unavailable with a line."""
         contestant = self.session.contestant(name)
-        contestant.patience = max(1.0, self.left())
+        contestant.patience = max(1.0, min(PATIENCE, self.left()))
         try:
             return contestant.request(*request)
         except Unavailable:

@@ -26,7 +26,7 @@ def referee(session):
 @pytest.fixture
 def possible(monkeypatch):
     """As if there were a GPU."""
-    monkeypatch.setattr(cuda, "missing", str)
+    monkeypatch.setattr(cuda, "missing", lambda quick: "")
 
 
 @pytest.fixture
@@ -44,6 +44,12 @@ def test_without_a_gpu_it_is_one_line_and_no_failure(monkeypatch, capsys, tmp_pa
     assert program.main(["cuda", "--save", "--out", str(tmp_path / "results")]) == 0
     assert capsys.readouterr().out == "cuda is left out: no GPU was found\n"
     assert not (tmp_path / "results").exists()
+
+
+def test_the_simulator_is_for_small_sizes(monkeypatch):
+    monkeypatch.setattr(cuda.kernels, "backend", lambda name: None)
+    monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", "1")
+    assert "--quick" in cuda.missing(False) and not cuda.missing(True)
 
 
 def test_every_kernel_is_checked(referee):
