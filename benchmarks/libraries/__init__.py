@@ -5,6 +5,7 @@ function takes a problem and gives a `Task`. A library without it gets no row; o
 row that says so.
 """
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -47,3 +48,10 @@ class Task(NamedTuple):
 
 class Unavailable(Exception):
     """This contestant cannot do this problem, and why: shown in its row."""
+
+
+def stopped(run):
+    """Milliseconds of run(), by the host's clock."""
+    start = time.perf_counter()
+    run()
+    return (time.perf_counter() - start) * 1e3

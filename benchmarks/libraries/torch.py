@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks import networks
-from benchmarks.libraries import Task, Unavailable
+from benchmarks.libraries import Task, _torch_gpu, stopped
 from benchmarks.passes import EPSILON
 
 aten = torch.ops.aten
@@ -23,28 +23,16 @@ ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "linear"
 def begin(threads, channels_last=False, compiled=False, device="cpu", graph=False):
     """Set the number of threads, the memory format, whether models are compiled, where, and whether a step is a graph."""
     global _format, _compiled, _device, _graph
-    if device == "cuda" and not torch.cuda.is_available():
-        raise Unavailable("this PyTorch finds no GPU")
-    torch.set_num_threads(threads)
     if device == "cuda":
-        torch.set_float32_matmul_precision("highest")
-        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True
+        _torch_gpu.begin()
+    torch.set_num_threads(threads)
     _format = torch.channels_last if channels_last else torch.contiguous_format
     _compiled, _device, _graph = compiled, device, graph
 
 
 def milliseconds(run):
     """Milliseconds of run(), by events where there is a GPU."""
-    if _device == "cpu":
-        start = time.perf_counter()
-        run()
-        return (time.perf_counter() - start) * 1e3
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    start.record()
-    run()
-    end.record()
-    end.synchronize()
-    return start.elapsed_time(end)
+    return (_torch_gpu.milliseconds if _device == "cuda" else stopped)(run)
 
 
 def _tensor(array):
@@ -311,7 +299,7 @@ def _step(problem, memory_format):
         return loss
 
     if _graph:
-        advance = graphed(update, network, optimizer, batches[0].to(_device, copy=True))
+        advance = _torch_gpu.graphed(update, network, optimizer, batches[0].to(_device, copy=True))
     else:
 
         def advance(x):
@@ -322,34 +310,6 @@ def _step(problem, memory_format):
         return advance(next(turn)).item()
 
     return Task(run, lambda: [np.float64(run()), *_gradients([w.grad for w in network.parameters()])])
-
-
-def graphed(update, network, optimizer, x):
-    """`update(x)` captured as a CUDA graph: a function of a batch. The state is left as it was before."""
-    before = [w.detach().clone() for w in network.parameters()]
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(3):
-            optimizer.zero_grad()
-            update(x)
-    torch.cuda.current_stream().wait_stream(aside)
-    optimizer.zero_grad()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        loss = update(x)
-    with torch.no_grad():
-        for w, value in zip(network.parameters(), before):
-            w.copy_(value)
-            for moment in optimizer.state[w].values():
-                moment.zero_()
-
-    def replay(batch):
-        x.copy_(batch)
-        graph.replay()
-        return loss
-
-    return replay
 
 
 def _forward(problem, memory_format):

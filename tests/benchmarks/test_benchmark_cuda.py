@@ -10,12 +10,24 @@ from benchmarks import __main__ as program
 from benchmarks import report
 from benchmarks.libraries import Unavailable, gpu
 from benchmarks.networks import Training, write_digits
+from benchmarks.passes import Elementwise, Resizing
 from benchmarks.problems import Convolution, Product
 from benchmarks.rows import Row
 from benchmarks.session import validated
 from benchmarks.timing import Contestant
 from benchmarks.topics import cuda
 from minicae.kernels import reference
+
+PROBLEMS = [
+    Product(6, 5, 4),
+    *(Convolution(direction, 2, 5, 3, 4) for direction in ("forward", "backward_input", "backward_weight")),
+    *(Elementwise(operation, 2, 3, 4) for operation in Elementwise.PASSES),
+    *(
+        Resizing(f"{kind}_{direction}", 2, 3, 4)
+        for kind in ("maxpool2d", "upsample_nearest", "upsample_bilinear")
+        for direction in ("forward", "backward")
+    ),
+]
 
 
 @pytest.fixture
@@ -172,6 +184,7 @@ def test_the_table_of_the_readme(tmp_path):
 def test_a_graph_begins_where_the_training_began(monkeypatch, tmp_path):
     """The capture is a stand-in that calls the update again; what is around it must leave weights and moments alone."""
     torch = pytest.importorskip("torch")
+    from benchmarks.libraries import _torch_gpu
     from benchmarks.libraries import torch as library
 
     captured = []
@@ -206,7 +219,7 @@ def test_a_graph_begins_where_the_training_began(monkeypatch, tmp_path):
         return loss.detach()
 
     x = torch.zeros_like(batches[0])
-    replay = library.graphed(update, network, optimizer, x)
+    replay = _torch_gpu.graphed(update, network, optimizer, x)
     assert all(torch.equal(w, old) for w, old in zip(network.parameters(), before))
     assert all(not v.any() for state in optimizer.state.values() for v in state.values())
     Graph.update, Graph.x, Graph.loss = staticmethod(update), x, torch.zeros(())
@@ -216,6 +229,16 @@ def test_a_graph_begins_where_the_training_began(monkeypatch, tmp_path):
         losses.append(float(Graph.loss))
     plain = library._step(problem, torch.contiguous_format).run
     assert len(captured) == 1 and losses == pytest.approx([plain(), plain()], rel=1e-5)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.title)
+def test_pytorch_agrees_with_the_definition(problem):
+    pytest.importorskip("torch")
+    from benchmarks.libraries import torch as library
+
+    task = getattr(library, problem.operation)(problem)
+    assert validated(problem, task.result(), problem.wanted()) <= 64
+    assert library.milliseconds(task.run) > 0
 
 
 def test_pytorch_without_a_gpu_is_one_line():
