@@ -2,6 +2,8 @@
 
 import pytest
 
+from benchmarks import __main__ as program
+from benchmarks import report
 from benchmarks.libraries import gpu
 from benchmarks.libraries import minicae as library
 from benchmarks.networks import Training, write_digits
@@ -63,3 +65,14 @@ def test_the_device_is_described_and_copies():
     assert gpu.about()["device"] and gpu.about()["torch"]
     assert peak.copy_rate(1024, repeats=2, before=1) > 0
     assert peak.milliseconds(lambda: sum(range(100_000))) > 0
+
+
+def test_the_program_measures_in_processes_of_its_own(monkeypatch, tmp_path, capsys):
+    case = cuda.Case(Elementwise("relu_forward", 1, 2, 3), (cuda.OURS, cuda.THEIRS))
+    monkeypatch.setattr(cuda, "checked", lambda referee: [])
+    monkeypatch.setattr(cuda, "cases", lambda session: [case])
+    assert program.main(["cuda", "--quick", "--save", "--only", cuda.OURS, "--out", str(tmp_path)]) == 0
+    rows, machine, content = report.load(tmp_path, "cuda")
+    assert [row.contestant for row in rows] == [cuda.OURS] and rows[0].median > 0 and rows[0].share > 0
+    assert content["device"]["device"] and machine["quick"]
+    assert "relu_forward" in capsys.readouterr().out

@@ -28,6 +28,7 @@ def milliseconds(work: Callable) -> float:
 
 def copy_rate(nbytes: int, repeats: int = 30, before: int = 5) -> float:
     """GB/s of a copy on the device that reads nbytes / 2 and writes nbytes / 2: the median of `repeats`."""
-    source, target = (cuda.to_device(np.zeros(nbytes // 2, np.uint8)) for _ in range(2))
+    zeros = np.zeros(nbytes // 2, np.uint8)
+    source, target = zeros if SIMULATED else cuda.to_device(zeros), cuda.to_device(zeros)
     times = [milliseconds(lambda: target.copy_to_device(source)) for _ in range(before + repeats)]
     return nbytes / statistics.median(times[before:]) / 1e6
