@@ -109,3 +109,19 @@ def test_looking_imports_no_cuda(simulator):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "NUMBA_ENABLE_CUDASIM": simulator}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("simulator", ["0", "1"])
+def test_the_doctor_looks_in_a_process_of_its_own(simulator):
+    """With the simulator and without: a line or two, no complaint, nothing wrong."""
+    code = """
+from minicae import kernels
+from minicae.inspection import doctor
+for finding in doctor._cuda("cuda" in kernels.available()):
+    print(finding.ok, finding.subject, finding.text)
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NUMBA_ENABLE_CUDASIM": simulator}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert done.stderr == "" and all(line.startswith("True ") for line in lines)
+    assert [line.split()[1] for line in lines] == (["cuda"] if simulator == "1" else ["gpu", "cuda"])
