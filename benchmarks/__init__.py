@@ -1,7 +1,7 @@
 """How fast minicae is, and how near to what the machine can do: `python -m benchmarks`.
 
     topics/       what is measured: one file a topic, whose `rows(session)` yields rows
-    libraries/    who is measured: one file a library, a function for each operation
+    libraries/    who is measured: one file a library, a function for each operation; `gpu` is the GPU itself
     problems.py   one operation at one size: its arrays, its right answer, its cost; products
     passes.py     operations that only move numbers
     networks.py   whole networks, trained
@@ -14,5 +14,5 @@
 
 A new topic is one file in `topics/` and its name there; a new contestant is one line in `libraries/__init__.py`, and a
 file for a library that is not there yet. Nothing is timed before its result has been compared with the definition in
-float64. Every library keeps its own defaults, but for the number of threads.
+float64. Every library keeps its own defaults, but for the number of threads and, on a GPU, float32 without TF32.
 """

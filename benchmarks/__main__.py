@@ -1,6 +1,7 @@
 """`python -m benchmarks [TOPIC ...] [--save]`: measure this machine; `python -m benchmarks table`: the README's table."""
 
 import argparse
+import functools
 import importlib
 import itertools
 import os
@@ -21,6 +22,9 @@ def main(argv=None) -> int:
     if "table" in names:
         print(report.readme_table(arguments.out))
         return 0
+    names = [name for name in names if _possible(name, arguments.quick)]
+    if not names:
+        return 0
     if arguments.save:
         try:
             arguments.out.mkdir(parents=True, exist_ok=True)
@@ -29,9 +33,11 @@ def main(argv=None) -> int:
     about, wrong = report.machine(arguments.threads) | ({"quick": True} if arguments.quick else {}), False
     with Session(arguments.threads, arguments.quick, arguments.only) as session:
         print(", ".join(f"{key} {value}" for key, value in about.items()))
-        print(_peaks(session), flush=True)
+        if names != ["cuda"]:  # which has peaks of its own
+            print(_peaks(session), flush=True)
         for name in names:
-            rows = _measured(session, name)
+            keep = functools.partial(_keep, arguments.out, name, about, session) if arguments.save else None
+            rows = _measured(session, name, keep)
             wrong = wrong or any(row.note.startswith("wrong") for row in rows)
             if arguments.save:
                 _save(arguments.out, name, rows, about, session.extras)
@@ -39,19 +45,35 @@ def main(argv=None) -> int:
     return 1 if wrong else 0
 
 
-def _measured(session, name):
-    """All rows of a topic, each case printed when it is complete."""
+def _possible(name, quick):
+    """Whether a topic can be measured here; a line says so where it cannot."""
+    missing = getattr(importlib.import_module(f"benchmarks.topics.{name}"), "missing", None)
+    missing = missing(quick) if missing else ""
+    if missing:
+        print(f"{name} is left out: {missing}")
+    return not missing
+
+
+def _measured(session, name, keep=None):
+    """All rows of a topic, each case printed when it is complete, and handed to `keep` with those before it."""
     topic, rows, units = importlib.import_module(f"benchmarks.topics.{name}"), [], set()
     print(f"\n=== {name}: {topic.TITLE}", flush=True)
     for _, case in itertools.groupby(topic.rows(session), key=lambda row: row.case):
         case = list(case)
         if case[0].unit not in units:
             units.add(case[0].unit)
-            print(HEADER[case[0].unit])
+            print(getattr(topic, "HEADER", HEADER[case[0].unit]))
         print(table(case), flush=True)
         rows += case
+        if keep:
+            keep(rows)
     session.end_all()
     return rows
+
+
+def _keep(folder, name, about, session, rows):
+    """Save what there is so far: a run that is ended loses only what it had not measured."""
+    report.save(folder, name, rows, about | {"complete": False}, session.extras)
 
 
 def _save(folder, name, rows, about, extras):

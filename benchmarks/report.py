@@ -21,6 +21,8 @@ RATIOS = {  # what the README shows beside other libraries: (topic, how the case
     "step 784-100": ("step", "training step, 784-100-30-100-784, batch 128"),
     "peak memory": ("memory", "peak memory of training"),
 }
+ON_DEVICE = {"minicae CUDA": "minicae", "PyTorch CUDA": "PyTorch", "PyTorch CUDA graph": "PyTorch graph"}
+DIRECTIONS = ("forward ", "backward_input ", "backward_weight ")  # how the cases of convolutions begin
 SHARES = {  # topics whose share of the machine's own peak the README shows
     "gemm": "matrix products, of multiply-adds in registers",
     "conv": "convolutions, their algorithm chosen by minicae, of multiply-adds in registers",
@@ -104,9 +106,41 @@ def readme_table(folder) -> str:
     saved = {topic: ([], {}, {}) if one[1].get("quick") else one for topic, one in saved.items()}
     parts = [_ratios(saved), _shares(saved), _growth(saved), _quality(saved["quality"][0])]
     about = [machine for _, machine, _ in saved.values() if machine]
-    if not about:
-        return f"nothing is saved in {folder}: python -m benchmarks all --save"
-    return "\n\n".join([part for part in parts if part] + [_sentence(about)])
+    parts += [_sentence(about)] if about else []
+    parts += _device(*load(folder, "cuda"))
+    return (
+        "\n\n".join(part for part in parts if part) or f"nothing is saved in {folder}: python -m benchmarks all --save"
+    )
+
+
+def _device(rows, machine, content):
+    """What was reached on a GPU: a table, and a sentence on the device; nothing where nothing was timed on one."""
+    ours = [row for row in rows if row.contestant == next(iter(ON_DEVICE)) and row.median]
+    if machine.get("quick") or not ours:
+        return []
+    device = content["device"]["device"]
+    others = {(row.case, row.contestant): row for row in rows}
+    shares = {"convolutions, of PyTorch's speed": [], "passes, of the device's copy": []}
+    lines = [f"| {device} | {' | '.join(ON_DEVICE.values())} |", "| --- |" + " --- |" * len(ON_DEVICE)]
+    for row in ours:
+        if row.bound == "copy" or row.case.startswith(DIRECTIONS):
+            shares[list(shares)[row.bound == "copy"]].append(row.share)
+            continue
+        cells = [_quantity(row) + (f", {row.share:.0%} of cuBLAS" if row.share else "")]
+        cells += [_times(others.get((row.case, name))) for name in list(ON_DEVICE)[1:]]
+        lines.append(f"| {row.case} | {' | '.join(cells)} |")
+    for name, found in shares.items():
+        found = list(filter(None, found))
+        if found:
+            lines.append(f"| {name} | {min(found):.0%} to {max(found):.0%} | | |")
+    told = ", ".join(f"{key} {value}" for key, value in content["device"].items() if key != "device")
+    right = sum(row.note == "right" for row in rows)
+    ending = "" if machine.get("complete", True) else " The run was not finished."
+    return [
+        "\n".join(lines),
+        f"On {device}: {told}; {machine['date']}. Medians of events on the device, float32 with TF32 off; x: times as long"
+        f" as minicae. Before anything was timed, {right} kernels agreed with float64.{ending}",
+    ]
 
 
 def _named(label):

@@ -42,6 +42,10 @@ class Session:
             contestant.close()
         self._running.clear()
 
+    def end(self, name):
+        """End one contestant's process: after a fault of a device, nothing that it holds can be used again."""
+        self._running.pop((name, self.threads)).close()
+
     def contestant(self, name, threads=None) -> Contestant:
         """The process of this contestant; one for each number of threads."""
         key = name, threads or self.threads

@@ -27,7 +27,7 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-PATIENCE = 900  # seconds that an answer may take
+PATIENCE = 900  # seconds that an answer may take, where nobody sets less
 
 
 class Plan(NamedTuple):
@@ -65,6 +65,7 @@ class Contestant:
             env=environment,
         )
         self.broken = ""  # why it cannot go on
+        self.patience = PATIENCE
         try:
             self.request("start", library, threads, settings)
         except Unavailable as error:
@@ -74,7 +75,7 @@ class Contestant:
         """The worker's answer to one request."""
         if self.broken:
             raise Unavailable(self.broken)
-        impatience = threading.Timer(PATIENCE, self.process.kill)
+        impatience = threading.Timer(self.patience, self.process.kill)
         impatience.start()
         try:
             pickle.dump((method, arguments), self.process.stdin)

@@ -53,6 +53,10 @@ class Worker:
             times.append((time.perf_counter() - start) * 1e3)
         return times
 
+    def times(self, count, before):
+        """Milliseconds of each of `count` runs after `before` that do not count, by the library's own clock."""
+        return [self.library.milliseconds(self.task.run) for _ in range(before + count)][before:]
+
     def peak_memory(self):
         """MiB that the process has held at most."""
         most = memory("VmHWM")

@@ -183,7 +183,7 @@ def test_backends_offer_the_same_names():
     assert len(defined) == len(reference.__all__) == len(cpu.__all__)
     for backend in ("cpu", "cuda"):
         public = {name for name in FILES if name.startswith(f"kernels.{backend}.") and "._" not in name}
-        assert public - {"kernels.cpu.peak"} == {name.replace("reference", backend) for name in MIRRORED}
+        assert public - {f"kernels.{backend}.peak"} == {name.replace("reference", backend) for name in MIRRORED}
     offered = next(node.value for node in TREES["kernels.cuda"].body if isinstance(node, ast.Assign))
     assert set(ast.literal_eval(offered)) == defined  # read, not imported: that needs a GPU or its simulator
 

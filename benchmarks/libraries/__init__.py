@@ -5,6 +5,7 @@ function takes a problem and gives a `Task`. A library without it gets no row; o
 row that says so.
 """
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,6 +22,10 @@ CONTESTANTS = {
     "PyTorch compile": ("torch", {"compiled": True}),
     "JAX": ("jax", {}),
     "the machine": ("peaks", {}),
+    "minicae CUDA": ("minicae", {"backend": "cuda"}),
+    "PyTorch CUDA": ("torch", {"device": "cuda"}),
+    "PyTorch CUDA graph": ("torch", {"device": "cuda", "graph": True}),
+    "the GPU": ("gpu", {}),
 }
 
 ABSENT = "has no such operation"
@@ -31,7 +36,7 @@ class Task(NamedTuple):
 
     Parameters
     ----------
-    run : does it once, and returns when it is done
+    run : does it once, and returns when it is done, or launched where the library's `milliseconds` waits for a device
     result : does it once and gives what came out, an array or a list of arrays in minicae's layout (N, H, W, C)
     label : how the contestant calls itself for this problem, where that is not its own name
     """
@@ -43,3 +48,10 @@ class Task(NamedTuple):
 
 class Unavailable(Exception):
     """This contestant cannot do this problem, and why: shown in its row."""
+
+
+def stopped(run):
+    """Milliseconds of run(), by the host's clock."""
+    start = time.perf_counter()
+    run()
+    return (time.perf_counter() - start) * 1e3

@@ -1,14 +1,15 @@
-"""minicae's kernels, called as its layers call them: with memory that is there already."""
+"""minicae's kernels, called as its layers call them: with memory that is there already, the device's for `cuda`."""
 
 import itertools
 
 import numpy as np
 
 from benchmarks import networks
-from benchmarks.libraries import Task
+from benchmarks.libraries import Task, Unavailable, stopped
 from benchmarks.passes import EPSILON
 from benchmarks.problems import SAME
 from minicae import kernels
+from minicae.errors import BackendError
 from minicae.inspection.profile import profile as profile_of
 
 _backend_name = "cpu"
@@ -20,11 +21,43 @@ def begin(threads, backend="cpu", algorithm="auto"):
     """Choose the backend, and the algorithm of convolutions; the number of threads is in the environment."""
     global _backend_name, _algorithm
     _backend_name, _algorithm = backend, algorithm
-    _backend()
+    try:
+        _backend()
+    except BackendError as error:
+        raise Unavailable(str(error)) from None
 
 
 def _backend():
     return kernels.backend(_backend_name)
+
+
+def milliseconds(run):
+    """Milliseconds of run(), by the device's clock where the backend has a device."""
+    if _backend_name == "cuda":
+        from minicae.kernels.cuda.peak import milliseconds as by_events
+
+        return by_events(run)
+    return stopped(run)
+
+
+def _operands(problem):
+    """The arrays of a problem, where the backend's kernels want them."""
+    return list(map(_uploaded, problem.arrays().values()))
+
+
+def _uploaded(array):
+    copy = _empty(array.shape, array.dtype)
+    _backend().upload(array, copy)
+    return copy
+
+
+def _empty(shape, dtype=np.float32):
+    return _backend().empty(shape, np.dtype(dtype))
+
+
+def _made(run):
+    """A task of `run`, which gives the arrays that it writes."""
+    return Task(run, lambda: list(map(_backend().download, run())))
 
 
 def _task(outputs, kernel, *arguments, **settings):
@@ -34,13 +67,13 @@ def _task(outputs, kernel, *arguments, **settings):
         kernel(*arguments, **settings)
         return outputs
 
-    return Task(run, run)
+    return _made(run)
 
 
 def gemm(problem):
     """A dense layer without bias and activation."""
-    a, b = problem.arrays().values()
-    y = np.empty((problem.M, problem.N), np.float32)
+    a, b = _operands(problem)
+    y = _empty((problem.M, problem.N))
     return _task([y], _backend().dense_forward, a, b, None, y, "linear", 0.0)
 
 
@@ -53,63 +86,63 @@ def _convolution(problem, outputs, *arguments):
 
 def conv2d_forward(problem):
     """As in a layer."""
-    x, w, b = problem.arrays().values()
-    y = np.empty(problem.y_shape, np.float32)
+    x, w, b = _operands(problem)
+    y = _empty(problem.y_shape)
     return _convolution(problem, [y], x, w, b, y, *SAME, "linear", 0.0)
 
 
 def conv2d_backward_input(problem):
     """As in a layer."""
-    dy, w = problem.arrays().values()
-    dx = np.empty(problem.x_shape, np.float32)
+    dy, w = _operands(problem)
+    dx = _empty(problem.x_shape)
     return _convolution(problem, [dx], dy, w, dx, *SAME)
 
 
 def conv2d_backward_weight(problem):
     """As in a layer."""
-    x, dy = problem.arrays().values()
-    dw, db = np.empty(problem.w_shape, np.float32), np.empty(problem.F, np.float32)
+    x, dy = _operands(problem)
+    dw, db = _empty(problem.w_shape), _empty(problem.F)
     return _convolution(problem, [dw, db], x, dy, dw, db, *SAME)
 
 
 def dense_forward(problem):
     """As in a layer."""
-    x, w, b = problem.arrays().values()
-    y = np.empty((problem.N, problem.F), np.float32)
+    x, w, b = _operands(problem)
+    y = _empty((problem.N, problem.F))
     return _task([y], _backend().dense_forward, x, w, b, y, "relu", 0.0)
 
 
 def dense_backward(problem):
     """The two kernels of a layer's way back."""
-    x, w, dy = problem.arrays().values()
-    dx, dw, db = np.empty_like(x), np.empty_like(w), np.empty(problem.F, np.float32)
+    x, w, dy = _operands(problem)
+    dx, dw, db = _empty(x.shape), _empty(w.shape), _empty(problem.F)
 
     def run():
         _backend().dense_backward_weight(x, dy, dw, db)
         _backend().dense_backward_input(dy, w, dx)
         return [dx, dw, db]
 
-    return Task(run, run)
+    return _made(run)
 
 
 def maxpool2d_forward(problem):
     """As in a layer."""
-    x, dy = problem.arrays().values()
-    y, argmax = np.empty_like(dy), np.empty(dy.shape, np.uint8)
+    x, dy = _operands(problem)
+    y, argmax = _empty(dy.shape), _empty(dy.shape, np.uint8)
     return _task([y], _backend().maxpool2d_forward, x, y, argmax, *_POOL)
 
 
 def maxpool2d_backward(problem):
     """As in a layer."""
-    x, dy = problem.arrays().values()
-    y, argmax, dx = np.empty_like(dy), np.empty(dy.shape, np.uint8), np.empty_like(x)
+    x, dy = _operands(problem)
+    y, argmax, dx = _empty(dy.shape), _empty(dy.shape, np.uint8), _empty(x.shape)
     _backend().maxpool2d_forward(x, y, argmax, *_POOL)
     return _task([dx], _backend().maxpool2d_backward, dy, argmax, dx, *_POOL)
 
 
 def _upsampling(name, problem, how):
-    x, dy = problem.arrays().values()
-    read, written = (x, np.empty_like(dy)) if name.endswith("forward") else (dy, np.empty_like(x))
+    x, dy = _operands(problem)
+    read, written = (x, _empty(dy.shape)) if name.endswith("forward") else (dy, _empty(x.shape))
     return _task([written], getattr(_backend(), name), read, written, how)
 
 
@@ -135,35 +168,35 @@ def upsample_bilinear_backward(problem):
 
 def relu_forward(problem):
     """As in a layer."""
-    x, y = problem.arrays()["x"], np.empty(problem.shape, np.float32)
+    x, y = _operands(problem)[0], _empty(problem.shape)
     return _task([y], _backend().activation_forward, x, y, "relu", 0.0)
 
 
 def relu_backward(problem):
     """As in a layer."""
-    y, dy = problem.arrays().values()
-    dx = np.empty_like(y)
+    y, dy = _operands(problem)
+    dx = _empty(y.shape)
     return _task([dx], _backend().activation_backward, dy, y, dx, "relu", 0.0)
 
 
 def batchnorm_forward(problem):
     """Statistics of the batch, then normalisation."""
-    x, _, gamma, beta = problem.arrays().values()
-    y, mean, variance = np.empty_like(x), np.empty_like(gamma), np.empty_like(gamma)
+    x, _, gamma, beta = _operands(problem)
+    y, mean, variance = _empty(x.shape), _empty(gamma.shape), _empty(gamma.shape)
 
     def run():
         _backend().batchnorm_statistics(x, mean, variance)
         _backend().batchnorm_forward(x, mean, variance, gamma, beta, y, EPSILON)
         return [y]
 
-    return Task(run, run)
+    return _made(run)
 
 
 def batchnorm_backward(problem):
     """As in a layer."""
-    x, dy, gamma, _ = problem.arrays().values()
-    mean, variance, dgamma, dbeta = (np.empty_like(gamma) for _ in range(4))
-    dx = np.empty_like(x)
+    x, dy, gamma, _ = _operands(problem)
+    mean, variance, dgamma, dbeta = (_empty(gamma.shape) for _ in range(4))
+    dx = _empty(x.shape)
     _backend().batchnorm_statistics(x, mean, variance)
     kernel = _backend().batchnorm_backward
     return _task([dx], kernel, x, dy, mean, variance, gamma, dx, dgamma, dbeta, EPSILON, True)
@@ -171,28 +204,33 @@ def batchnorm_backward(problem):
 
 def bce_logits(problem):
     """The value and the gradient."""
-    y, target = problem.arrays().values()
-    costs, dy = np.empty(problem.N), np.empty_like(y)
+    y, target = _operands(problem)
+    costs, dy = _empty(problem.N, np.float64), _empty(y.shape)
 
     def run():
         _backend().bce_logits_forward(y, target, costs)
         _backend().bce_logits_backward(y, target, dy, 1 / y.size)
+        return [costs, dy]
+
+    def result():
+        costs, dy = map(_backend().download, run())
         return [costs.sum() / y.size, dy]
 
-    return Task(run, run)
+    return Task(run, result)
 
 
 def adam(problem):
     """One update after the other."""
-    values, gradients = (array.reshape(-1) for array in problem.arrays().values())
-    m, v, steps = np.zeros_like(values), np.zeros_like(values), [0]
+    values, gradients = (array.reshape(array.size) for array in _operands(problem))
+    zeros = np.zeros(values.size, np.float32)
+    m, v, steps = _uploaded(zeros), _uploaded(zeros), [0]
 
     def run():
         steps[0] += 1
         _backend().adam_step(values, gradients, m, v, 0.001, 0.9, 0.999, 1e-8, 0.0, steps[0])
         return [values.reshape(problem.shape)]
 
-    return Task(run, run)
+    return _made(run)
 
 
 def step(problem):

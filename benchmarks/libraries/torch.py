@@ -1,4 +1,4 @@
-"""PyTorch, as users run it (images as N, C, H, W; eager), with channels last, or compiled."""
+"""PyTorch, as users run it (images as N, C, H, W; eager), with channels last, or compiled; on a GPU too, there in float32."""
 
 import itertools
 import time
@@ -9,38 +9,54 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks import networks
-from benchmarks.libraries import Task
+from benchmarks.libraries import Task, _torch_gpu, stopped
 from benchmarks.passes import EPSILON
 
 aten = torch.ops.aten
 _format = torch.contiguous_format
-_compiled = False
+_compiled = _graph = False
+_device = "cpu"
 TRIALS = 5  # steps by which a compiled model chooses its memory format
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "linear": nn.Identity}
 
 
-def begin(threads, channels_last=False, compiled=False):
-    """Set the number of threads, the memory format, and whether models are compiled."""
-    global _format, _compiled
+def begin(threads, channels_last=False, compiled=False, device="cpu", graph=False):
+    """Set the number of threads, the memory format, whether models are compiled, where, and whether a step is a graph."""
+    global _format, _compiled, _device, _graph
+    if device == "cuda":
+        _torch_gpu.begin()
     torch.set_num_threads(threads)
     _format = torch.channels_last if channels_last else torch.contiguous_format
-    _compiled = compiled
+    _compiled, _device, _graph = compiled, device, graph
+
+
+def milliseconds(run):
+    """Milliseconds of run(), by events where there is a GPU."""
+    return (_torch_gpu.milliseconds if _device == "cuda" else stopped)(run)
+
+
+def _tensor(array):
+    return torch.from_numpy(array).to(_device)
 
 
 def _image(array, memory_format=None):
     """(N, H, W, C) as a tensor (N, C, H, W)."""
-    return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous(memory_format=memory_format or _format)
+    return _turned(_tensor(array), memory_format or _format)
+
+
+def _turned(tensor, memory_format):
+    return tensor.permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
 
 
 def _filters(w):
     """(KH, KW, C, F) as (F, C, KH, KW)."""
-    return torch.from_numpy(w).permute(3, 2, 0, 1).contiguous(memory_format=_format)
+    return _tensor(w).permute(3, 2, 0, 1).contiguous(memory_format=_format)
 
 
 def _array(tensor):
     """A tensor in minicae's layout."""
     tensor = tensor.detach()
-    return (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).contiguous().numpy()
+    return (tensor.permute(0, 2, 3, 1) if tensor.ndim == 4 else tensor).contiguous().cpu().numpy()
 
 
 def _task(run, back=_array):
@@ -49,15 +65,15 @@ def _task(run, back=_array):
 
 def gemm(problem):
     """torch.mm into memory that is there."""
-    a, b = map(torch.from_numpy, problem.arrays().values())
-    y = torch.empty(problem.M, problem.N)
+    a, b = map(_tensor, problem.arrays().values())
+    y = torch.empty(problem.M, problem.N, device=_device)
     return _task(lambda: [torch.mm(a, b, out=y)])
 
 
 def conv2d_forward(problem):
     """functional.conv2d."""
     x, w, b = problem.arrays().values()
-    x, w, b = _image(x), _filters(w), torch.from_numpy(b)
+    x, w, b = _image(x), _filters(w), _tensor(b)
     return _task(lambda: [functional.conv2d(x, w, b, padding=1)])
 
 
@@ -87,19 +103,19 @@ def conv2d_backward_weight(problem):
 def _gradients(tensors):
     """Gradients of weights and biases in minicae's layout."""
     orders = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
-    return [tensor.detach().permute(orders[tensor.ndim]).numpy() for tensor in tensors]
+    return [tensor.detach().permute(orders[tensor.ndim]).cpu().numpy() for tensor in tensors]
 
 
 def dense_forward(problem):
     """functional.linear and relu."""
-    x, w, b = map(torch.from_numpy, problem.arrays().values())
+    x, w, b = map(_tensor, problem.arrays().values())
     w = w.T.contiguous()
     return _task(lambda: [torch.relu(functional.linear(x, w, b))])
 
 
 def dense_backward(problem):
     """Two products and a sum."""
-    x, w, dy = map(torch.from_numpy, problem.arrays().values())
+    x, w, dy = map(_tensor, problem.arrays().values())
     w = w.T.contiguous()
     return _task(lambda: [dy.mm(w), dy.T.mm(x).T, dy.sum(0)])
 
@@ -158,7 +174,7 @@ def relu_backward(problem):
 
 def _batchnorm(problem):
     x, dy, gamma, beta = problem.arrays().values()
-    x, dy, gamma, beta = _image(x), _image(dy), torch.from_numpy(gamma), torch.from_numpy(beta)
+    x, dy, gamma, beta = _image(x), _image(dy), _tensor(gamma), _tensor(beta)
     return x, dy, gamma, lambda: aten.native_batch_norm(x, gamma, beta, None, None, True, 0.1, EPSILON)
 
 
@@ -190,7 +206,7 @@ def bce_logits(problem):
 
 def adam(problem):
     """torch.optim.Adam, fused."""
-    values, gradients = map(torch.from_numpy, problem.arrays().values())
+    values, gradients = map(_tensor, problem.arrays().values())
     values.grad = gradients
     optimizer = torch.optim.Adam([values], fused=True)
 
@@ -198,7 +214,7 @@ def adam(problem):
         optimizer.step()
         return [values]
 
-    return _task(run, lambda tensor: tensor.numpy())
+    return _task(run, lambda tensor: tensor.cpu().numpy())
 
 
 class _Network(nn.Module):
@@ -213,7 +229,7 @@ class _Network(nn.Module):
             elif kind == "upsampling":
                 parts.append(nn.Upsample(scale_factor=2))
             else:
-                w, b = (torch.from_numpy(next(weights)) for _ in range(2))
+                w, b = (_tensor(next(weights)) for _ in range(2))
                 if kind == "convolution":
                     part, w = nn.Conv2d(w.shape[2], w.shape[3], 3, padding=1), w.permute(3, 2, 0, 1)
                 else:
@@ -265,7 +281,7 @@ def _network(problem, memory_format):
     network = _Network(networks.make(problem.network)).to(memory_format=memory_format)
     batches = networks.batches(problem.images, problem.network, problem.batch)
     if batches.ndim == 5:
-        batches = [_image(batch, memory_format) for batch in batches]
+        batches = [_turned(torch.from_numpy(batch), memory_format) for batch in batches]
     else:
         batches = list(map(torch.from_numpy, batches))
     return network, torch.compile(network) if _compiled else network, batches
@@ -273,16 +289,25 @@ def _network(problem, memory_format):
 
 def _step(problem, memory_format):
     network, callable_network, batches = _network(problem, memory_format)
-    optimizer = torch.optim.Adam(network.parameters(), lr=network.learning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), lr=network.learning_rate, capturable=_graph)
     turn = itertools.cycle(batches)
 
-    def run():
-        x = next(turn)
-        optimizer.zero_grad()
+    def update(x):
         loss = network.loss(callable_network(x), x)
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return loss
+
+    if _graph:
+        advance = _torch_gpu.graphed(update, network, optimizer, batches[0].to(_device, copy=True))
+    else:
+
+        def advance(x):
+            optimizer.zero_grad()
+            return update(x.to(_device))
+
+    def run():
+        return advance(next(turn)).item()
 
     return Task(run, lambda: [np.float64(run()), *_gradients([w.grad for w in network.parameters()])])
 
@@ -292,7 +317,7 @@ def _forward(problem, memory_format):
 
     def run():
         with torch.inference_mode():
-            y = callable_network(batches[0])
+            y = callable_network(batches[0].to(_device))
             return torch.sigmoid(y) if network.from_logits else y
 
     return Task(run, lambda: [_array(run())])

@@ -1,4 +1,4 @@
-"""Is this machine fit for minicae? Versions, processor, threads, cache, data, and every kernel held to `reference`.
+"""Is this machine fit for minicae? Versions, processor, threads, cache, GPU, data, and every kernel held to `reference`.
 
 `examine` gives one finding after the other. `calls` lists how each kernel is called: on small whole numbers, in arrays
 large enough to be shared out over the threads. A kernel that is not in it fails, so that none is forgotten.
@@ -19,6 +19,7 @@ from minicae.datasets.download import find_archive, search_folders
 from minicae.datasets.fashion_mnist import FASHION_MNIST
 from minicae.datasets.mnist import MNIST
 from minicae.errors import BackendError
+from minicae.inspection import gpu
 from minicae.kernels import reference
 from minicae.ops import ACTIVATIONS
 
@@ -44,9 +45,13 @@ def examine() -> Iterator[Finding]:
         yield from _compiled()
     else:
         yield Finding("backend", _reason("cpu"), ok=False)
+    yield from _cuda("cuda" in usable)
     yield from map(_data, (MNIST, FASHION_MNIST))
     for name in usable:
-        yield from check_kernels(name)
+        if name == "cuda" and gpu.simulated():
+            yield Finding("kernels", "cuda: not checked, since the simulator would take hours")
+        else:
+            yield from check_kernels(name)
 
 
 def check_kernels(backend: str) -> Iterator[Finding]:
@@ -85,8 +90,14 @@ def _fault(name, module, arguments):
     return None
 
 
-def calls(rng: np.random.Generator) -> Iterator[tuple]:
-    """(name, *arguments) of calls that between them reach every kernel."""
+def calls(rng: np.random.Generator, images=4, side=36, many=50_000) -> Iterator[tuple]:
+    """(name, *arguments) of calls that between them reach every kernel.
+
+    Parameters
+    ----------
+    images, side : how many images, and their height and width, a multiple of 12
+    many : numbers in a vector of weights
+    """
 
     def whole(*shape):
         return rng.integers(-4, 5, shape).astype(np.float32)
@@ -99,15 +110,16 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
         """To be written: what a kernel forgets stays NaN."""
         return np.full(shape, np.nan, dtype)
 
-    x, w, table = (4, 36, 36, 8), (3, 3, 8, 6), (64, 48)
-    plain = (1, 1), (1, 1, 1, 1), (1, 1), (36, 36)
+    N, S = images, side
+    x, w, table = (N, S, S, 8), (3, 3, 8, 6), (64, 48)
+    plain = (1, 1), (1, 1, 1, 1), (1, 1), (S, S)
     for algorithm, *how, (OH, OW) in (
         ("im2col", *plain),
         ("winograd(2x2)", *plain),
         ("winograd(4x4)", *plain),
-        ("im2col", (2, 3), (0, 1, 2, 2), (2, 1), (17, 13)),
+        ("im2col", (2, 3), (0, 1, 2, 2), (2, 1), ((S - 1) // 2, (S + 4) // 3)),
     ):
-        y = 4, OH, OW, 6
+        y = N, OH, OW, 6
         yield "conv2d_algorithm", x[1:], w, *how, np.dtype("float32"), "auto"
         yield "conv2d_forward", whole(*x), whole(*w), whole(6), blank(*y), *how, "relu", 0.0, algorithm
         yield "conv2d_backward_input", whole(*y), whole(*w), blank(*x), *how, algorithm, (whole(*x), "relu", 0.0)
@@ -115,8 +127,11 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
         yield "conv2d_transpose_forward", whole(*y), whole(*w), whole(8), blank(*x), *how, "relu", 0.0, algorithm
         yield "conv2d_transpose_backward_input", whole(*x), whole(*w), blank(*y), *how, algorithm
         yield "conv2d_transpose_backward_weight", whole(*y), whole(*x), blank(*w), blank(8), *how, algorithm
-    for *how, (OH, OW) in (((2, 2), (2, 2), (0, 0, 0, 0), (18, 18)), ((3, 2), (1, 2), (1, 1, 1, 0), (36, 18))):
-        y = 4, OH, OW, 8
+    for *how, (OH, OW) in (
+        ((2, 2), (2, 2), (0, 0, 0, 0), (S // 2, S // 2)),
+        ((3, 2), (1, 2), (1, 1, 1, 0), (S, S // 2)),
+    ):
+        y = N, OH, OW, 8
         image, argmax = whole(*x), np.zeros(y, np.uint8)
         yield "maxpool2d_forward", image, blank(*y), argmax, *how
         reference.maxpool2d_forward(image, blank(*y), argmax, *how)
@@ -126,11 +141,11 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
         for count_padding in (False, True):
             yield "avgpool2d_forward", whole(*x), blank(*y), *how, count_padding
             yield "avgpool2d_backward", whole(*y), blank(*x), *how, count_padding
-    yield "upsample_nearest_forward", whole(4, 12, 18, 8), blank(*x), (3, 2)
-    yield "upsample_nearest_backward", whole(*x), blank(4, 12, 18, 8), (3, 2)
+    yield "upsample_nearest_forward", whole(N, S // 3, S // 2, 8), blank(*x), (3, 2)
+    yield "upsample_nearest_backward", whole(*x), blank(N, S // 3, S // 2, 8), (3, 2)
     for align_corners in (False, True):
-        yield "upsample_bilinear_forward", whole(4, 9, 18, 8), blank(*x), align_corners
-        yield "upsample_bilinear_backward", whole(*x), blank(4, 9, 18, 8), align_corners
+        yield "upsample_bilinear_forward", whole(N, S // 4, S // 2, 8), blank(*x), align_corners
+        yield "upsample_bilinear_backward", whole(*x), blank(N, S // 4, S // 2, 8), align_corners
 
     for name in ACTIVATIONS:
         yield "dense_forward", whole(*table), whole(48, 40), whole(40), blank(64, 40), name, 0.5
@@ -151,10 +166,10 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
         yield "batchnorm_backward", whole(*x), whole(*x), whole(8), share(8), whole(8), *sums, 0.125, training
 
     for loss, output in (("mse", whole), ("mae", whole), ("bce", share), ("bce_logits", whole)):
-        yield f"{loss}_forward", output(*x), share(*x), blank(4, dtype=np.float64)
+        yield f"{loss}_forward", output(*x), share(*x), blank(N, dtype=np.float64)
         yield f"{loss}_backward", output(*x), share(*x), blank(*x), 0.5
     for norm in ("l1", "l2"):
-        yield f"{norm}_forward", whole(*x), blank(4, dtype=np.float64)
+        yield f"{norm}_forward", whole(*x), blank(N, dtype=np.float64)
         yield f"{norm}_backward", whole(*x), blank(*x), 0.5
     yield "kl_sparsity_forward", share(*table), blank(48), 0.25
     yield "kl_sparsity_backward", share(48), blank(*table), 0.25, 0.5
@@ -163,7 +178,7 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
     yield "gaussian_kl_forward", whole(*table), blank(64, dtype=np.float64)
     yield "gaussian_kl_backward", whole(*table), blank(*table), 0.5
 
-    corners = rng.integers(0, 30, (4, 2), dtype=np.int32)
+    corners = rng.integers(0, S - 6, (N, 2), dtype=np.int32)
     yield "dropout_forward", whole(*x), share(*x), blank(*x), 0.25, 2.0
     yield "dropout_backward", whole(*x), share(*x), blank(*x), 0.25, 2.0
     yield "gaussian_noise_forward", whole(*x), whole(*x), blank(*x), 0.5
@@ -171,13 +186,12 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
     yield "salt_pepper_backward", whole(*x), share(*x), blank(*x), 0.5
     yield "occlusion_forward", whole(*x), corners, blank(*x), (6, 5), 9.0
     yield "occlusion_backward", whole(*x), corners, blank(*x), (6, 5)
-    yield "pad2d", whole(*x), blank(4, 39, 43, 8), (1, 2, 3, 4)
-    yield "crop2d", whole(4, 39, 43, 8), blank(*x), (1, 2, 3, 4)
+    yield "pad2d", whole(*x), blank(N, S + 3, S + 7, 8), (1, 2, 3, 4)
+    yield "crop2d", whole(N, S + 3, S + 7, 8), blank(*x), (1, 2, 3, 4)
     yield "add", whole(*x), whole(*x), blank(*x)
     yield "scale", whole(*x), 0.5
-    yield "keep_if_finite", whole(50_000), whole(50_000), blank(50_000)
+    yield "keep_if_finite", whole(many), whole(many), blank(many)
 
-    many = 50_000
     yield "clip_by_value", whole(many), 2.5
     yield "clip_by_norm", whole(many), 10.0
     for nesterov in (False, True):
@@ -216,6 +230,23 @@ def _compiled():
     except OSError as error:
         where = f"{folder}, cannot be written ({error.strerror}): every run compiles the kernels anew"
     yield Finding("cache", where)
+
+
+def _cuda(usable):
+    """What there is for the CUDA backend; that there is no GPU is no fault, one that cannot be used is."""
+    if gpu.simulated():
+        yield Finding("cuda", "simulated by Numba, slowly, since NUMBA_ENABLE_CUDASIM is set")
+        return
+    found, packages = gpu.gpus(), gpu.packages()
+    if usable and not found:  # a container that hides the driver's program and its folder
+        found = [kernels.backend("cuda").facts()["device"]]
+    yield Finding("gpu", "; ".join(found) or "none was found; backend 'cuda' needs one of NVIDIA's with its driver")
+    told = [f"{name} {version}" for name, version in packages.items()] + list(filter(None, [gpu.toolkit()]))
+    if not packages:
+        told = [f"numba-cuda is not installed: {gpu.INSTALL}", *told]
+    elif found and not usable:
+        told = [_reason("cuda"), *told]
+    yield Finding("cuda", ", ".join(told), ok=usable or not (found and packages))
 
 
 def _reason(name):

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import session as sessions
-from benchmarks.libraries import CONTESTANTS, Unavailable
+from benchmarks.libraries import CONTESTANTS, Unavailable, gpu
 from benchmarks.libraries import minicae as library
 from benchmarks.session import Session
 from benchmarks.worker import Worker, one_line
@@ -14,12 +14,12 @@ class InProcess:
 
     def __init__(self, name, threads):
         self.name, self.worker = name, Worker()
-        self.worker.library = library
+        self.worker.library = gpu if name == "the GPU" else library
 
     def request(self, method, *arguments):
         if self.name == "the machine":
             return {"fma": 100.0, "copy": 10.0, "vector_bytes": 32}[arguments[0]]
-        if not self.name.startswith("minicae"):
+        if not self.name.startswith(("minicae", "the GPU")):
             raise Unavailable(f"{self.name} is not here")
         try:
             return getattr(self.worker, method)(*arguments)
@@ -37,6 +37,9 @@ def stubs(monkeypatch):
     monkeypatch.setattr(sessions, "Contestant", InProcess)
     monkeypatch.setattr(library, "_backend_name", "reference")
     monkeypatch.setattr(library, "_algorithm", "auto")
+    monkeypatch.setattr(gpu, "BACKEND", "reference")
+    monkeypatch.setattr(gpu, "about", lambda: {"device": "NVIDIA Nothing", "driver": "1.2"})
+    monkeypatch.setattr(gpu, "copy", lambda nbytes: 10.0)
 
 
 @pytest.fixture

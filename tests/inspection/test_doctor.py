@@ -81,8 +81,8 @@ def test_the_examination_covers_the_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(doctor, "check_kernels", lambda name: [doctor.Finding("kernels", name)])
     findings = list(doctor.examine())
     assert all(finding.ok for finding in findings)
-    subjects = {"python", "packages", "processor", "threads", "vectors", "cache", "data", "kernels"}
-    assert subjects == {finding.subject for finding in findings}
+    subjects = {"python", "packages", "processor", "threads", "vectors", "cache", "cuda", "data", "kernels"}
+    assert subjects == {finding.subject for finding in findings} - {"gpu"}
 
 
 def test_a_broken_cpu_backend_is_a_finding(monkeypatch):
