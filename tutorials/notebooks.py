@@ -89,6 +89,7 @@ def execute(notebook):
                     "IPYTHONDIR": folder,
                     "MINICAE_DATA": folder,
                     "MINICAE_QUIET": "1",
+                    "OPENBLAS_NUM_THREADS": "1",  # its idle threads spin, and take the cores from Numba's
                     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
                 }
             )
