@@ -28,7 +28,18 @@ HUNGRY = {  # kernels with tiles in registers; at most 65536 / (threads * blocks
     "_weigh._weigh": 128,
 }
 WIDE_LOADS = 8  # of 128 bits, at least, in each of these
-IN_FLOAT64 = ("mse", "mae", "bce", "bce_logits", "l1", "l2", "contractive", "kl", "_squares", "_shorten")  # sums of many
+IN_FLOAT64 = (
+    "mse",
+    "mae",
+    "bce",
+    "bce_logits",
+    "l1",
+    "l2",
+    "contractive",
+    "kl",
+    "_squares",
+    "_shorten",
+)  # sums of many
 
 
 def ptxas():
