@@ -145,6 +145,7 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
     yield "softmax_forward", whole(*table), blank(*table)
     yield "softmax_backward", whole(*table), share(*table), blank(*table)
     yield "batchnorm_statistics", whole(*x), blank(8), blank(8)
+    yield "batchnorm_follow", whole(8), share(8), whole(8), share(8), 0.75
     yield "batchnorm_forward", whole(*x), whole(8), share(8), whole(8), whole(8), blank(*x), 0.125
     for training in (False, True):
         sums = blank(*x), blank(8), blank(8)
@@ -173,6 +174,7 @@ def calls(rng: np.random.Generator) -> Iterator[tuple]:
     yield "occlusion_backward", whole(*x), corners, blank(*x), (6, 5)
     yield "pad2d", whole(*x), blank(4, 39, 43, 8), (1, 2, 3, 4)
     yield "crop2d", whole(4, 39, 43, 8), blank(*x), (1, 2, 3, 4)
+    yield "transpose", whole(37, 41), blank(41, 37)
     yield "add", whole(*x), whole(*x), blank(*x)
     yield "scale", whole(*x), 0.5
     yield "keep_if_finite", whole(50_000), whole(50_000), blank(50_000)

@@ -1,4 +1,4 @@
-"""A model on the device stays there: what crosses in a step, what is allocated, and that all the verbs still give what they give."""
+"""A model on the device stays there: what crosses in a step, what is allocated, and that every verb gives what it gives."""
 
 import copy
 import functools
@@ -11,7 +11,9 @@ import minicae as mc
 from minicae import kernels, zoo
 from minicae import layers as L
 from minicae.errors import BackendError, DataError, DivergedError, SettingError
+from minicae.inspection.profile import profile
 from minicae.kernels.cuda import _launch
+from minicae.models.stacking import pretrain
 from minicae.training.batches import Batches, Images
 
 SGD = mc.optimizers.SGD  # Adam would make a full step of what rounding leaves of a gradient of 0
@@ -36,7 +38,7 @@ def data(model, n=3):
     if model.output_shape == shape:
         return rng.random((n, *shape), np.float32), None
     x = rng.random((n, *model.output_shape), np.float32)
-    return L.conditioned(x, rng.integers(0, 3, n)), x
+    return mc.conditioned(x, rng.integers(0, 3, n)), x
 
 
 def weights(model):
@@ -56,7 +58,7 @@ def test_every_model_of_the_zoo_trains_as_on_the_reference(make):
         model.compile(model.loss, SGD(0.1, momentum=0.9))
         x, y = data(model)
         losses.append([model.train_on_batch(x, y) for _ in range(2)] + [model.evaluate(x, y)["loss"]])
-        ends.append(np.concatenate([weights(model), model.predict(x).ravel(), model.encode(x).ravel()]))
+        ends.append(weights(model))
     assert np.allclose(*losses, rtol=1e-5, atol=0)
     assert np.allclose(*ends, rtol=1e-4, atol=1e-5)
 
@@ -64,7 +66,7 @@ def test_every_model_of_the_zoo_trains_as_on_the_reference(make):
 @pytest.fixture
 def crossings(monkeypatch):
     """[("up" or "down", shape), ...] and ("new", shape) for what is allocated, as it happens; hosted kernels are forbidden."""
-    seen, array = [], type(_launch.placed(np.zeros(1)))
+    seen, array = [], _launch.DeviceNDArray
     up, down, new = array.copy_to_device, array.copy_to_host, _launch.cuda.device_array
 
     def watch(name, kind, call, shape):
@@ -107,24 +109,21 @@ STEPS = {
 def test_only_the_batch_the_noise_and_the_costs_cross(name, crossings):
     model = ZOO[name](backend="cuda")
     x, _ = data(model)
-    for _ in range(2):
-        model.trainer.step(x, x)
+    model.trainer.step(x, x)
     crossings.clear()
-    for _ in range(3):
-        model.trainer.step(x, x)
+    model.trainer.step(x, x)
     inside = [(way, x.shape if shape == "batch" else shape) for way, shape in STEPS[name]]
-    step = [("up", x.shape), *inside, ("down", (3,))]
-    blocks = [crossing for crossing in crossings if crossing not in step]
-    assert len(set(blocks)) == 1 and blocks[0][0] == "down" and blocks[0][1][0] <= 64 and len(blocks) == 3
-    assert sorted(map(str, crossings)) == sorted(map(str, 3 * [*step, blocks[0]]))
+    blocks = min(64, -(-model.parameters.values.size // _launch.BLOCK))
+    step = [("up", x.shape), *inside, ("down", (3,)), ("down", (blocks,))]
+    assert sorted(map(str, crossings)) == sorted(map(str, step))
 
 
 def test_smaller_batches_metrics_and_accumulation_allocate_nothing_when_warm(crossings):
     model = ZOO["convolutional"](backend="cuda")
     model.compile("bce", SGD(0.1, momentum=0.9, clip_norm=1.0, clip_value=0.5), metrics=["mse"])
-    x = np.random.default_rng(0).random((8, 4, 4, 1), np.float32)
+    x = np.random.default_rng(0).random((4, 4, 4, 1), np.float32)
     batches = Batches(Images(x, (4, 4, 1), model.dtype), None, 3, None)
-    for warm in range(3):
+    for warm in range(2):
         for batch, target, share, ends in batches.groups(2):
             model.trainer.step(batch, target, share, ends)
             model.trainer.measure(target, {"mse": 0.0})
@@ -132,23 +131,29 @@ def test_smaller_batches_metrics_and_accumulation_allocate_nothing_when_warm(cro
         crossings.clear()
 
 
-@pytest.mark.parametrize("name", ["convolutional", "sparse, dense", "variational, dense"])
-@pytest.mark.parametrize("way", [("reference", "cuda"), ("cuda", "reference")])
-def test_a_model_moves_while_it_is_trained(name, way):
+@pytest.mark.parametrize(
+    "name, ways",
+    [
+        ("convolutional", ("reference", "cuda", "reference")),
+        ("sparse, dense", ("cuda", "reference", "cuda")),
+        ("variational, dense", ("reference", "cuda", "cpu")),
+    ],
+)
+def test_a_model_moves_while_it_is_trained(name, ways):
     def losses(*ways):
-        model, found = ZOO[name](backend=way[0]), []
-        model.compile(model.loss, "rmsprop")
+        model, found = ZOO[name](backend=ways[0]), []
+        model.compile(model.loss, SGD(0.1, momentum=0.9))
         x, _ = data(model)
         for backend in ways:
             assert model.to(backend) is model and model.backend == backend
-            found += [model.train_on_batch(x) for _ in range(2)]
+            found.append(model.train_on_batch(x))
         return found, model
 
-    stayed, here = losses(way[0], way[0], way[0])
-    moved, there = losses(way[0], way[1], way[0])
-    assert np.allclose(stayed, moved, rtol=1e-4, atol=0)
-    assert np.allclose(weights(here), weights(there), rtol=1e-3, atol=1e-5)
-    assert here.optimizer.steps == there.optimizer.steps == 6
+    stayed, here = losses("reference", "reference", "reference")
+    moved, there = losses(*ways)
+    assert np.allclose(stayed, moved, rtol=1e-5, atol=0)
+    assert np.allclose(weights(here), weights(there), rtol=1e-4, atol=1e-6)
+    assert here.optimizer.steps == there.optimizer.steps == 3
 
 
 def test_statistics_move_too_and_every_array_begins_where_128_bits_can_be_read():
@@ -308,12 +313,13 @@ def test_fit_with_callbacks_gives_what_the_reference_gives():
     for backend in ("reference", "cuda"):
         model = zoo.variational(**KINDS["dense"], backend=backend)
         model.compile(model.loss, SGD(0.01))
-        x, _ = data(model, 20)
+        x = 0.05 * data(model, 20)[0]  # so alike that their codes are
         best = mc.callbacks.EarlyStopping(patience=1, restore_best_weights=True)
         with pytest.warns(UserWarning, match="posterior collapse"):
             history = model.fit(x, epochs=2, batch_size=16, validation_split=0.2, callbacks=best, verbose=0)
+        losses = [history.history[name] for name in ("loss", "val_loss")]
         likelihood = model.log_likelihood(x[:4], 2)
-        ends.append(np.concatenate([history["loss"], history["val_loss"], weights(model), likelihood]))
+        ends.append(np.concatenate([*losses, weights(model), likelihood]))
     assert np.allclose(*ends, rtol=1e-4, atol=1e-5)
 
 
@@ -321,16 +327,18 @@ def test_pretraining_and_looking_into_a_model():
     ends = []
     for backend in ("reference", "cuda"):
         model = zoo.stacked((5, 3, 2, 3, 5), backend=backend)
-        x, _ = data(model, 6)
-        model.pretrain(x, 1, 3, optimizer=SGD(0.1), verbose=0) if hasattr(model, "pretrain") else mc.pretrain(
-            model, x, 1, 3, optimizer=SGD(0.1), verbose=0
-        )
+        x, _ = data(model, 3)
+        pretrain(model, x, 1, 3, optimizer=SGD(0.1), verbose=0)
         trace = mc.trace(model, x, training=True)
         assert all(isinstance(step.output, np.ndarray) for step in trace)
-        assert mc.gradcheck(model, x, x, samples=3).ok
         ends.append(np.concatenate([weights(model), trace.output.ravel(), trace.dx.ravel()]))
-        assert model.backend == backend and str(mc.profile(model, x, 1))
+        assert model.backend == backend and profile(model, x, 1).rows
     assert np.allclose(*ends, rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_are_checked_at_home():
+    model = mc.Sequential([L.Dense(1)], 2, backend="cuda")
+    assert mc.gradcheck(model, np.ones((1, 2)), samples=1).ok and kernels.is_away(model.forward(np.ones((1, 2))))
 
 
 def test_forward_and_backward_by_hand():

@@ -47,11 +47,15 @@ if not SIMULATED:
     from llvmlite import ir
     from numba.cuda import types
     from numba.cuda.core import config as occupancy
+    from numba.cuda.cudadrv.devicearray import DeviceNDArray
     from numba.cuda.extending import intrinsic
 
     occupancy.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small batches make small grids
     if not cuda.is_available():
         raise ImportError("no GPU was found; NUMBA_ENABLE_CUDASIM=1 simulates one, slowly")
+
+if SIMULATED:
+    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray as DeviceNDArray
 
 float32, float64 = types.float32, types.float64
 
@@ -159,7 +163,6 @@ def placed(host: np.ndarray):
 
 if SIMULATED:
     from numba.cuda.simulator import kernelapi
-    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
 
     def _attribute(self, name):
         if name not in ("size", "dtype", "ndim", "strides", "flags", "squeeze"):
@@ -169,10 +172,10 @@ if SIMULATED:
     def _refused(self, *arguments, **named):
         raise TypeError("NumPy was given an array that lies on the device: download it")
 
-    FakeCUDAArray.__getattr__ = _attribute
-    FakeCUDAArray.__array__ = FakeCUDAArray.__array_ufunc__ = FakeCUDAArray.__float__ = _refused
+    DeviceNDArray.__getattr__ = _attribute
+    DeviceNDArray.__array__ = DeviceNDArray.__array_ufunc__ = DeviceNDArray.__float__ = _refused
     for _name in ("add", "sub", "mul", "truediv", "lt", "le", "gt", "ge", "eq", "ne"):
-        setattr(FakeCUDAArray, f"__{_name}__", _refused)
+        setattr(DeviceNDArray, f"__{_name}__", _refused)
 
     def _nan(shape, dtype):
         dtype = np.dtype(getattr(dtype, "name", dtype))

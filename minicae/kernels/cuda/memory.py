@@ -4,7 +4,7 @@ import copyreg
 
 import numpy as np
 
-from minicae.kernels.cuda._launch import cuda, divide, kernel, launch, placed
+from minicae.kernels.cuda._launch import DeviceNDArray, cuda, divide, kernel, launch, placed
 
 
 def empty(shape, dtype):
@@ -29,7 +29,7 @@ def download(array):
 
 
 # a copy of a model, and one that is pickled, has arrays of its own there
-copyreg.pickle(type(placed(np.zeros(1))), lambda array: (placed, (download(array),)))
+copyreg.pickle(DeviceNDArray, lambda array: (placed, (download(array),)))
 
 
 def pad2d(x, y, padding):
