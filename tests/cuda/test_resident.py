@@ -17,8 +17,10 @@ from minicae.models.stacking import pretrain
 from minicae.training.batches import Batches, Images
 
 SGD = mc.optimizers.SGD  # Adam would make a full step of what rounding leaves of a gradient of 0
-SMALL = {"input_shape": (4, 4, 1), "code": 2}
-KINDS = {"dense": SMALL | {"widths": (6,)}, "convolutional": SMALL | {"kind": "convolutional", "widths": (2,)}}
+KINDS = {
+    "dense": {"input_shape": (2, 3, 1), "widths": (4,), "code": 2},
+    "convolutional": {"kind": "convolutional", "input_shape": (4, 4, 1), "widths": (2,), "code": 2},
+}
 VARIANTS = "denoising", "sparse", "contractive", "variational", "conditional_variational"
 ZOO = {
     "basic": functools.partial(zoo.basic, (4, 2, 4)),
