@@ -70,7 +70,7 @@ class Layer(Configurable):
         raise NotImplementedError
 
     def forward(self, x, training=False) -> np.ndarray:
-        """y for a batch x; in training, noise is drawn and what `backward` needs is kept."""
+        """y for a batch x; in training, noise is drawn and what `backward` needs is kept. `home(y)` is an array of NumPy."""
         raise NotImplementedError
 
     def backward(self, dy) -> np.ndarray:
