@@ -76,7 +76,7 @@ class _AutoencoderEstimator(BaseEstimator):
         model = self._network(shape or x.shape[1:], x.shape[1])
         x = x.reshape(len(x), *model.input_shape)
         history = model.fit(x, epochs=epochs, batch_size=self.batch_size, verbose=verbose).history
-        if not (np.isfinite(model.parameters.values).all() and np.isfinite(model.evaluate(x))):
+        if not (np.isfinite(model.home(model.parameters.values)).all() and np.isfinite(model.evaluate(x))):
             raise DivergedError("after the last update the loss is not finite: lower the learning rate, check the data")
         self.model_, self.n_iter_, self.loss_curve_ = model, len(history["loss"]), history["loss"]
 
@@ -141,7 +141,7 @@ class _AutoencoderEstimator(BaseEstimator):
         """A model whose arrays were loaded as read-only memory maps is copied into ordinary memory."""
         super().__setstate__(state)
         model = state.get("model_")
-        if model is not None and not model.parameters.values.flags.writeable:
+        if model is not None and not model.away and not model.parameters.values.flags.writeable:
             self.model_ = copy.deepcopy(model)
 
 

@@ -63,8 +63,9 @@ class Loss(Configurable):
         return mean
 
     def _pair(self, y, target):
-        y = ops.admit(y, None, "y")
-        target = ops.admit(target, y.dtype, "target")
+        if not kernels.is_away(y):  # a model has made it
+            y = ops.admit(y, None, "y")
+            target = ops.admit(target, y.dtype, "target")
         if y.shape != target.shape:
             raise ShapeError(f"{self!r}: y and target must have the same shape", y=y, target=target)
         return y, target
@@ -77,18 +78,25 @@ class Loss(Configurable):
         if costs is None or len(costs) < len(y):
             costs = self._memory.buffers["costs"] = np.empty(len(y))
         costs = costs[: len(y)]
-        self._call("forward", y, target, costs)
+        if kernels.is_away(y):
+            there = self._buffer("costs there", y, (len(y),), costs.dtype)
+            self._call("forward", y, target, there)
+            costs[...] = kernels.backend(self.backend).download(there)
+        else:
+            self._call("forward", y, target, costs)
         costs *= self._scale(y)
         return costs
 
-    def _call(self, direction, *arguments):
-        getattr(kernels.hosted(self.backend), f"{self._kernel}_{direction}")(*arguments)
+    def _call(self, direction, y, *arguments):
+        getattr(kernels.serving(self.backend, y), f"{self._kernel}_{direction}")(y, *arguments)
 
-    def _buffer(self, name, like):
+    def _buffer(self, name, like, shape=None, dtype=None):
+        """Memory where `like` lies, of its shape and dtype unless others are given."""
+        shape, dtype, name = shape or like.shape, dtype or like.dtype, (name, kernels.is_away(like))
         held = self._memory.buffers.get(name)
-        if held is None or len(held) < len(like) or held.shape[1:] != like.shape[1:] or held.dtype != like.dtype:
-            held = self._memory.buffers[name] = np.empty(like.shape, like.dtype)
-        return held[: len(like)]
+        if held is None or len(held) < shape[0] or held.shape[1:] != shape[1:] or held.dtype != dtype:
+            held = self._memory.buffers[name] = kernels.serving(self.backend, like).empty(shape, dtype)
+        return held[: shape[0]]
 
     def __getstate__(self):
         return {key: value for key, value in self.__dict__.items() if key != "_memory"}
@@ -136,17 +144,25 @@ class BinaryCrossEntropy(Loss):
         if not fused:
             return super().step(y, target)
         dy = self._buffer("dy", y)
-        kernels.hosted(self.backend).mse_backward(y, target, dy, self._scale(y) / len(y) / 2)
+        kernels.serving(self.backend, y).mse_backward(y, target, dy, self._scale(y) / len(y) / 2)
         costs = self._costs(y, target)
         return float(np.add.reduce(costs)) / len(costs), dy
 
     def _costs(self, y, target):
+        if not kernels.is_away(y):
+            self._check_output(y)
+            return super()._costs(y, target)
+        costs = super()._costs(y, target)
+        if np.isnan(costs).any():  # what is no probability makes the kernel say so
+            self._check_output(kernels.backend(self.backend).download(y))
+        return costs
+
+    def _check_output(self, y):
         if not self.from_logits and y.size and (y.min() < 0 or y.max() > 1):
             raise DataError(
                 f"{self!r} needs outputs in 0..1, got {y.min():.4g} to {y.max():.4g}: end the model with a sigmoid, or use"
                 " loss='bce_logits'"
             )
-        return super()._costs(y, target)
 
     def check_target(self, target):
         low, high = float(target.min()), float(target.max())

@@ -40,10 +40,11 @@ class Optimizer(Configurable):
     def step(self, parameters) -> None:
         """One update, in place."""
         values, gradients = parameters.values, parameters.gradients
+        backend, rate = kernels.serving(self.backend, values), self.rate
         for name in self._moments:
             if name not in self.state or self.state[name].shape != values.shape:
-                self.state[name] = np.zeros_like(values)
-        backend, rate = kernels.hosted(self.backend), self.rate
+                self.state[name] = backend.empty(values.shape, values.dtype)
+                backend.upload(0, self.state[name])
         self.steps += 1
         if self.clip_value is not None:
             backend.clip_by_value(gradients, self.clip_value)

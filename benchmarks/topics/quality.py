@@ -80,7 +80,7 @@ class Laboratory:
             model.compile(model.loss, Adam(CosineDecay(rate, epochs * -(-len(x) // BATCH))))
             model.fit(x, epochs=epochs, batch_size=BATCH, verbose=0)
         seconds = time.perf_counter() - start
-        note = f"{model.parameters.values.size:,} parameters, {epochs} epochs, {seconds:.0f} s"
+        note = f"{model.parameters.size:,} parameters, {epochs} epochs, {seconds:.0f} s"
         return model, f"{note}, each layer {pretrained} before" if pretrained else note
 
 

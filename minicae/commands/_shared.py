@@ -80,7 +80,7 @@ def fit(build, data, epochs, batch_size, val, resume, out, figure_name, title):
     code = math.prod(model.encoder.output_shape)
     print(
         f"{len(data.train):,} {kind(data.train)} to train on, {len(data.test):,} to test on;"
-        f" {model.parameters.values.size:,} parameters, a code of {code:,} numbers",
+        f" {model.parameters.size:,} parameters, a code of {code:,} numbers",
         flush=True,
     )
     train = told(model, data.train, data.train_labels)

@@ -6,6 +6,7 @@ tells the browser to run only the scripts that were put into it here, and to loa
 """
 
 import base64
+import copy
 import hashlib
 import html
 import json
@@ -60,6 +61,8 @@ def write(model: Autoencoder, x, path: str | PathLike, labels=None, title: str =
 
 def assemble(model: Autoencoder, x, labels=None, title: str = "An autoencoder") -> str:
     """The text of the page; arguments as in `write`."""
+    if model.away:
+        model = copy.deepcopy(model).to("cpu")
     program = Program(model)
     x, labels = _samples(model, x, labels)
     codes = _finite(_codes(model, program, x), "codes")
@@ -72,7 +75,7 @@ def assemble(model: Autoencoder, x, labels=None, title: str = "An autoencoder") 
         content["labels"] = np.rint(x[(slice(None), *[0] * (x.ndim - 2), -1)]).astype(int).tolist()
         labels = content["labels"] if labels is None else labels
     content |= _packed_samples(bare) | _plane(codes) | _classes(labels)
-    sizes = [(model.parameters.values.size, "parameter"), (codes.shape[1], "number"), (len(x), "sample")]
+    sizes = [(model.parameters.size, "parameter"), (codes.shape[1], "number"), (len(x), "sample")]
     parameters, size, count = (f"{n:,} {noun}{'s' * (n != 1)}" for n, noun in sizes)
     facts = f"{parameters}, a code of {size}; mean squared error {error:.5f} over the {count} of this page"
     return _filled(title, facts, content)

@@ -160,6 +160,7 @@ def calls(rng: np.random.Generator, images=4, side=36, many=50_000) -> Iterator[
     yield "softmax_forward", whole(*table), blank(*table)
     yield "softmax_backward", whole(*table), share(*table), blank(*table)
     yield "batchnorm_statistics", whole(*x), blank(8), blank(8)
+    yield "batchnorm_follow", whole(8), share(8), whole(8), share(8), 0.75
     yield "batchnorm_forward", whole(*x), whole(8), share(8), whole(8), whole(8), blank(*x), 0.125
     for training in (False, True):
         sums = blank(*x), blank(8), blank(8)
@@ -188,6 +189,7 @@ def calls(rng: np.random.Generator, images=4, side=36, many=50_000) -> Iterator[
     yield "occlusion_backward", whole(*x), corners, blank(*x), (6, 5)
     yield "pad2d", whole(*x), blank(N, S + 3, S + 7, 8), (1, 2, 3, 4)
     yield "crop2d", whole(N, S + 3, S + 7, 8), blank(*x), (1, 2, 3, 4)
+    yield "transpose", whole(37, 41), blank(41, 37)
     yield "add", whole(*x), whole(*x), blank(*x)
     yield "scale", whole(*x), 0.5
     yield "keep_if_finite", whole(many), whole(many), blank(many)

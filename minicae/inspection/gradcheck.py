@@ -161,8 +161,9 @@ def _in_float64(subject, input_shape, backend):
         for layer in (model, *model.leaves()):
             layer.__dict__.pop("_held", None)
         model = model if isinstance(model, Chain) else Chain([model])
-    held = [(entry.name, entry.value.copy()) for entry in subject.parameters or ()]
-    states = [{name: array.copy() for name, array in leaf.states.items()} for leaf in subject.leaves()]
+    held = [(entry.name, np.array(subject.home(entry.value))) for entry in subject.parameters or ()]
+    states = [{name: np.array(leaf.home(array)) for name, array in leaf.states.items()} for leaf in subject.leaves()]
+    model.at_home = True  # numbers are moved one by one, by NumPy
     name = subject.name if subject.parameters is not None else "layers"
     model.setup(input_shape, name=name, dtype="float64", backend=backend or subject.backend)
     for entry, (_, value) in zip(model.parameters, held):

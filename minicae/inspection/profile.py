@@ -132,7 +132,7 @@ def profile(model, x, steps: int = 10) -> Profile:
         from minicae.kernels.cpu.peak import fma_peak
 
         peak = fma_peak(threads)
-    title = f"{len(x)} samples of {'x'.join(map(str, model.input_shape))}, {model.parameters.values.size:,} parameters"
+    title = f"{len(x)} samples of {'x'.join(map(str, model.input_shape))}, {model.parameters.size:,} parameters"
     return Profile(tuple(watch.rows()), statistics.median(whole) * 1e3, peak, threads, title)
 
 
@@ -148,13 +148,14 @@ class _Watch:
     @contextlib.contextmanager
     def over(self, model):
         """Within it, every kernel of the model's backend is timed. `model` is a copy that nobody else uses."""
-        module = kernels.hosted(model.backend)
+        module, last = model.kernels, model.parameters.values[:1]
+        wait = (lambda: module.download(last)) if model.away else (lambda: None)  # a device works on by itself
         kept = {name: getattr(module, name) for name in module.__all__}
         for leaf in model.leaves():
             leaf._kernels = _Labelled(self, leaf.name, module)
         try:
             for name, kernel in kept.items():
-                setattr(module, name, self._timed(name, kernel))
+                setattr(module, name, self._timed(name, kernel, wait))
             yield
         finally:
             for name, kernel in kept.items():
@@ -162,11 +163,12 @@ class _Watch:
             for leaf in model.leaves():
                 leaf._kernels = module
 
-    def _timed(self, name, kernel):
+    def _timed(self, name, kernel, wait):
         def timed(*arguments, **settings):
             place, self.place = self.place or _owner(name), None
             start = time.perf_counter()
             result = kernel(*arguments, **settings)
+            wait()
             self._now[place, name] += time.perf_counter() - start
             if not self.steps:
                 before = self.costs.get((place, name), (0, 0, 0))
@@ -193,7 +195,8 @@ class _Labelled:
         self._watch, self._label, self._module = watch, label, module
 
     def __getattr__(self, name):
-        self._watch.place = self._label
+        if name in self._module.__all__:
+            self._watch.place = self._label
         return getattr(self._module, name)
 
 
@@ -212,13 +215,13 @@ def flops(name: str, arguments) -> int:
     if name not in PRODUCTS:
         return 0
     pixels, w = (arguments[place] for place in PRODUCTS[name])
-    return (4 if name == "dense_backward" else 2) * (pixels.size // w.shape[-1]) * w.size
+    return (4 if name == "dense_backward" else 2) * (pixels.size // w.shape[w.ndim - 1]) * w.size
 
 
 def nbytes(name: str, arguments) -> int:
     """Bytes of all arrays that a kernel is given; an optimizer reads and writes all of its own but the gradient."""
     flat = (one for argument in arguments for one in (argument if isinstance(argument, tuple) else (argument,)))
-    arrays = [one.nbytes for one in flat if isinstance(one, np.ndarray)]
+    arrays = [one.nbytes for one in flat if isinstance(one, np.ndarray) or kernels.is_away(one)]
     return 2 * sum(arrays) - arrays[1] if name.endswith("_step") else sum(arrays)
 
 

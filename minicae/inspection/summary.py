@@ -39,8 +39,9 @@ def summarize(model) -> str:
     ]
     lines.insert(1, "-" * max(map(len, lines)))
     lines.append(lines[1])
+    size = model.parameters.size
     lines.append(
-        f"{model.parameters.values.size:,} parameters ({_bytes(model.parameters.values.nbytes)}), {model.flops / 1e6:.3f} MFLOP"
+        f"{size:,} parameters ({_bytes(size * model.dtype.itemsize)}), {model.flops / 1e6:.3f} MFLOP"
         f" and {_bytes(total_memory)} of activations an image forward; {model.dtype.name} on the {model.backend} backend"
     )
     return "\n".join(lines)

@@ -173,6 +173,8 @@ def trace(model, x, y=None, loss=None, training=False) -> Trace:
 def _pass(model, x, y, loss, training):
     """(steps, loss, penalty) of copies of the model's layers."""
     leaves, forward, backward, value = copy.deepcopy(model.leaves()), [], [], x
+    for leaf in leaves if model.away else ():
+        leaf.come_home()
     for layer, leaf in zip(model.leaves(), leaves):
         given, start = value, time.perf_counter()
         value = leaf.forward(given, training)

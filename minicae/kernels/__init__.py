@@ -1,8 +1,9 @@
 """The backends: modules of kernels with the same names and the same signatures.
 
 `reference` is NumPy, short and readable: the definition. `cpu` is Numba, fast. Which one a model runs on is one argument,
-`backend="cpu"`; nothing above this floor knows the difference. `cuda` is numba.cuda: its kernels take arrays that lie on
-the device, made by its `empty` and filled by its `upload`. Every backend has these two and `download`.
+`backend="cpu"`. `cuda` is numba.cuda: its kernels take arrays that lie on the device, made by its `empty` and filled by its
+`upload`. Every backend has these two and `download`, so that what is above this floor need not know the difference; where
+arrays of NumPy are at hand, `hosted` gives kernels that take them.
 """
 
 import functools
@@ -12,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 
 from minicae.errors import BackendError
+from minicae.memory import aligned
 
 REMEDIES = {  # what to do where a backend cannot be imported
     "reference": "it needs NumPy only",
@@ -31,16 +33,33 @@ def backend(name: str) -> ModuleType:
     return _module(name)
 
 
+def on_device(module: ModuleType | SimpleNamespace) -> bool:
+    """Whether these kernels take arrays of a device, and not NumPy's."""
+    return getattr(module, "ON_DEVICE", False)
+
+
+def is_away(array) -> bool:
+    """Whether the array lies on a device: it is none of NumPy, and has to be downloaded before NumPy can read it."""
+    return hasattr(array, "copy_to_host")
+
+
+def serving(name: str, array) -> ModuleType | SimpleNamespace:
+    """The backend's kernels for this array: as they are, or `hosted` where it is one of NumPy."""
+    return hosted(name) if isinstance(array, np.ndarray) else backend(name)
+
+
 def hosted(name: str) -> ModuleType | SimpleNamespace:
     """The backend with kernels that take NumPy arrays: itself, or copies of all arrays go to its device and back."""
     module = backend(name)
-    return _behind_arrays(module) if getattr(module, "ON_DEVICE", False) else module
+    return _behind_arrays(module) if on_device(module) else module
 
 
 @functools.cache
 def _behind_arrays(module):
     there_and_back = {kernel: _there_and_back(getattr(module, kernel), module) for kernel in module.__all__}
-    return SimpleNamespace(**vars(module) | there_and_back | {"conv2d_algorithm": module.conv2d_algorithm})
+    own = {"conv2d_algorithm": module.conv2d_algorithm, "ON_DEVICE": False}
+    own |= {"empty": aligned, "upload": lambda host, array: np.copyto(array, host), "download": np.array}
+    return SimpleNamespace(**vars(module) | there_and_back | own)
 
 
 def _there_and_back(kernel, module):

@@ -8,6 +8,10 @@ A layer of your own needs no more than these; `self.parameter(...)` in `build` d
 `forward` checks the input, `self.buffer(...)` gives memory that is reused from step to step. Arrays that `backward` needs
 are kept in `self.saved`. Buffers and saved arrays belong to the thread that made them, so several threads can run one
 model at once.
+
+Where the kernels run on a device, arrays lie there, from layer to layer: `admit` brings up what a user gives, `buffer` gives
+memory there, `filled` draws numbers and brings them up, `home` takes an array down. A layer of your own may go on computing
+with NumPy: its arrays are taken home and back for it, unless its class says `at_home = False`.
 """
 
 import threading
@@ -17,7 +21,7 @@ import numpy as np
 from minicae import kernels, ops, shapes
 from minicae.config import Configurable
 from minicae.errors import MinicaeError, ShapeError
-from minicae.memory import aligned, require
+from minicae.memory import require
 from minicae.parameters import Declaration, Parameters
 
 PLANNED = "_steps", "_ways_back", "_leaves"  # what a chain works out once
@@ -46,18 +50,27 @@ class Layer(Configurable):
     output_shape = None
     parameters = None  # of the outermost layer only: the flat vectors of all
     penalty = 0.0
+    there = {}  # {name: (value, gradient)} on the device, of a layer that computes at home
+    at_home = False  # whether it computes with NumPy's arrays even where the backend's lie on a device
+    away = False  # whether its arrays lie on a device
     random = False  # draws numbers while training: has `rng` once prepared
     regularizes = False  # whether it keeps a model from copying its input: a penalty, or noise, that is not 0
     flops = 0  # floating-point operations of one image's forward pass, set by build
     extent = (1, 1)  # window in input pixels and stride, for the receptive field; None: sees everything
     jump = (1, 1)
 
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        simple = cls.leaves is Layer.leaves
+        if simple and "at_home" not in vars(cls):  # other people's layers are written for NumPy
+            cls.at_home = not cls.__module__.startswith("minicae.")
+
     def build(self, input_shape) -> tuple:
         """Shape of the output for this shape of the input, both without the batch axis."""
         raise NotImplementedError
 
     def forward(self, x, training=False) -> np.ndarray:
-        """y for a batch x; in training, noise is drawn and what `backward` needs is kept."""
+        """y for a batch x; in training, noise is drawn and what `backward` needs is kept. `home(y)` is an array of NumPy."""
         raise NotImplementedError
 
     def backward(self, dy) -> np.ndarray:
@@ -105,7 +118,7 @@ class Layer(Configurable):
         """The module of kernels this layer runs on."""
         module = self.__dict__.get("_kernels")
         if module is None:
-            module = self._kernels = kernels.hosted(self.backend)
+            module = self._kernels = (kernels.backend if self.away else kernels.hosted)(self.backend)
         return module
 
     @property
@@ -123,8 +136,41 @@ class Layer(Configurable):
         """Memory of this layer and this thread, (N, ...), with the content it had: made once, larger batches apart."""
         held = self.saved.buffers.get(name)
         if held is None or held.shape[0] < shape[0] or held.shape[1:] != shape[1:]:
-            held = self.saved.buffers[name] = aligned(shape, dtype or self.dtype)
+            held = self.saved.buffers[name] = self.kernels.empty(shape, dtype or self.dtype)
         return held if held.shape[0] == shape[0] else held[: shape[0]]
+
+    def filled(self, name: str, shape: tuple, draw, dtype=None) -> np.ndarray:
+        """A buffer with the numbers that `draw(out=array)` writes into one of NumPy: the same numbers on every backend."""
+        array = self.buffer(name, shape, dtype)
+        host = np.empty(shape, dtype or self.dtype) if self.away else array
+        draw(out=host)
+        if self.away:
+            self.kernels.upload(host, array)
+        return array
+
+    def lift(self, name: str, host: np.ndarray) -> np.ndarray:
+        """A buffer with the numbers of an array of NumPy."""
+        array = self.buffer(name, host.shape, host.dtype)
+        self.kernels.upload(host, array)
+        return array
+
+    def home(self, array) -> np.ndarray:
+        """The array itself, or what is in it where it lies on a device."""
+        return kernels.backend(self.backend).download(array) if kernels.is_away(array) else array
+
+    def kept(self, name: str) -> tuple:
+        """A parameter and its gradient as the model keeps them."""
+        return self.there.get(name) or (getattr(self, name), getattr(self, f"d{name}"))
+
+    def come_home(self) -> None:
+        """Compute with NumPy from now on, through `hosted` kernels: for a copy of a layer that is to be looked into."""
+        for declared in self.declared:
+            for name, array in zip((declared.name, f"d{declared.name}"), self.kept(declared.name)):
+                setattr(self, name, self.home(array))
+        self.states.update({name: self.home(array) for name, array in self.states.items()})
+        for made in ("_kernels", "_memory", "there"):
+            self.__dict__.pop(made, None)
+        self.at_home, self.away = True, False
 
     def setup(self, input_shape, *, name=None, dtype="float32", backend="cpu", seed=0) -> tuple:
         """Build this layer as the outermost one: shapes, then parameters, then random streams. Returns output_shape."""
@@ -143,6 +189,7 @@ class Layer(Configurable):
     def configure(self, name: str, dtype: np.dtype, backend: str) -> None:
         """Set what a layer is told by the one that holds it; forgets an earlier build."""
         self.name, self.dtype, self.backend = name, dtype, backend
+        self.away = kernels.on_device(kernels.backend(backend)) and not self.at_home
         self.input_shape = self.output_shape = self.parameters = None
         self.__dict__.pop("_kernels", None)
         self.__dict__.pop("_memory", None)
@@ -168,7 +215,7 @@ class Layer(Configurable):
         leaves = self.leaves()
         count = sum(shapes.count(declaration.shape) for leaf in leaves for declaration in leaf.declared)
         require(2 * count * self.dtype.itemsize, f"{count:,} parameters and their gradients", "choose a smaller model")
-        self.parameters = Parameters(leaves, self.dtype, seed)
+        self.parameters = Parameters(leaves, self.dtype, seed, self.backend, self.away)
         for place, leaf in enumerate(leaves):
             leaf.prepare()
             if leaf.random:
@@ -176,9 +223,17 @@ class Layer(Configurable):
 
     def admit(self, x) -> np.ndarray:
         """x if it is what the layer was built for; converted where it can be; otherwise an error that names the layer."""
-        if type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self.input_shape and x.flags.carray:
-            self.saved.count, self.saved.given = x.shape[0], x
-            return x
+        if self.away:
+            x = self._lifted(x)
+        elif not (
+            type(x) is np.ndarray and x.dtype == self.dtype and x.shape[1:] == self.input_shape and x.flags.carray
+        ):
+            x = self._admitted(x)
+        self.saved.count, self.saved.given = x.shape[0], x
+        return x
+
+    def _admitted(self, x):
+        """x as an array of NumPy that the layer was built for."""
         try:
             x = ops.admit(x, self.dtype)
             if self.input_shape is None:
@@ -188,15 +243,20 @@ class Layer(Configurable):
                 raise ShapeError(f"x must have the shape (N, {wanted}), got {x.shape}", x=x)
         except MinicaeError as error:
             raise error.within(self.where) from None
-        self.saved.count, self.saved.given = x.shape[0], x
         return x
+
+    def _lifted(self, x):
+        """x on the device: as it is, where a layer in front has made it, else brought up into a buffer."""
+        if kernels.is_away(x) and x.dtype == self.dtype and x.shape[1:] == self.input_shape:
+            return x
+        return self.lift("x", self._admitted(self.home(x)))
 
     def admit_gradient(self, dy) -> np.ndarray:
         """dy as `backward` takes it: the outermost layer checks it, and copies it because `backward` overwrites it."""
         if self.parameters is None:
             return dy
         try:
-            dy = ops.admit(dy, self.dtype, "dy")
+            dy = dy if kernels.is_away(dy) else ops.admit(dy, self.dtype, "dy")
             if self.saved.count is None:
                 raise ShapeError("backward needs a forward pass before it", dy=dy)
             if dy.shape != (self.saved.count, *self.output_shape):
@@ -205,7 +265,7 @@ class Layer(Configurable):
         except MinicaeError as error:
             raise error.within(self.where) from None
         own = self.buffer("dy", dy.shape)
-        own[...] = dy
+        self.kernels.upload(dy, own)
         return own
 
     def __getstate__(self):

@@ -3,6 +3,7 @@
 from minicae.errors import SettingError, ShapeError
 from minicae.layers.base import Layer
 from minicae.layers.fusion import paired
+from minicae.layers.home import AtHome
 
 
 class Chain(Layer):
@@ -62,6 +63,7 @@ class Chain(Layer):
     def configure(self, name, dtype, backend):
         super().configure(name, dtype, backend)
         for child, layer in zip(self.names(), self.layers):
+            layer.at_home = layer.at_home or self.at_home
             layer.configure(child, dtype, backend)
 
     def follow(self, before):
@@ -132,7 +134,8 @@ class Chain(Layer):
         """What runs, in order: the simple layers, those of chains within this chain among them, some two at a time."""
         order = self.__dict__.get("_steps")
         if order is None:
-            order = self._steps = paired(self._flat())
+            flat = self._flat()
+            order = self._steps = paired([AtHome(leaf) if self.away and leaf.at_home else leaf for leaf in flat])
         return order
 
     def _flat(self):

@@ -44,6 +44,8 @@ def one_hot(labels, classes, y) -> None:
 class SplitLabels(Layer):
     """(N, ..., C + 1) to (N, ..., C): takes off the last channel, and keeps it for `AppendLabels`."""
 
+    at_home = True  # both read labels with NumPy
+
     def build(self, input_shape):
         if len(input_shape) not in (1, 3) or input_shape[-1] < 2:
             raise ShapeError(f"SplitLabels takes vectors or images with a last channel of labels, got {input_shape}")
@@ -79,6 +81,8 @@ class AppendLabels(Layer):
     Raises SettingError where no SplitLabels stands in front in the same model, and in a decoder; ShapeError where it is run
     on other samples than that one was.
     """
+
+    at_home = True
 
     def __init__(self, classes):
         self.classes = shapes.integer(classes, "classes")

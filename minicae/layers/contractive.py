@@ -11,7 +11,7 @@ import copy
 import numpy as np
 
 from minicae import shapes
-from minicae.errors import SettingError, ShapeError
+from minicae.errors import BackendError, SettingError, ShapeError
 from minicae.layers.dense import Dense
 from minicae.layers.penalty import _Penalty
 from minicae.layers.sampling import GaussianSampling
@@ -64,6 +64,9 @@ class ContractivePenalty(_Penalty):
                 f"ContractivePenalty must come right after a Dense layer, got {before!r} before it:"
                 " take estimator='finite_difference'"
             )
+        apart = next((layer for layer in self._front[0 if self.random else -1 :] if layer.at_home), None)
+        if apart is not None and self.away:
+            raise BackendError(f"{apart.where} computes with NumPy, so its Jacobian cannot be had on a device")
         return super().build(input_shape)
 
     def charge(self, x):
@@ -71,13 +74,17 @@ class ContractivePenalty(_Penalty):
             return self.weight * self._movement(self._front[0].saved.given)
         layer, per_image = self._front[-1], self.buffer("per_image", (len(x),), np.float64)
         self.kernels.contractive_forward(x, layer.w, per_image, layer._act, layer._alpha)
-        return self.weight * float(per_image.mean())
+        return self.weight * float(self.home(per_image).mean())
+
+    def backward(self, dy):
+        if not self.random:
+            return super().backward(dy)
+        dy = self.admit_gradient(dy)
+        if len(dy):  # the charge is made in the second pass, and not from this layer's input
+            self._moved_backward(self.weight / len(dy))
+        return dy
 
     def charge_gradient(self, x, dx):
-        if self.random:
-            dx[...] = 0  # the charge is made in the second pass, and not from this layer's input
-            self._moved_backward(self.weight / len(x))
-            return
         layer = self._front[-1]
         self.saved.dw = self.buffer("dw", layer.w.shape)
         scale = self.weight / len(x)
@@ -96,36 +103,39 @@ class ContractivePenalty(_Penalty):
                 total = getattr(layer, f"d{declaration.name}")
                 self.kernels.add(total, getattr(double, f"d{declaration.name}"), total)
         if dx is not None:
-            for half in np.split(self.saved.dpair, 2):
+            for half in (self.saved.dpair[: len(dx)], self.saved.dpair[len(dx) :]):
                 self.kernels.add(dx, half, dx)
 
     def _movement(self, x):
         """Mean over images of ||f(x + step * u) - f(x)||^2 / step^2; keeps the differences."""
         N = len(x)
-        pair, signs = self.buffer("pair", (2 * N, *x.shape[1:])), self.buffer("signs", x.shape)
         rng = self.rng if self.saved.training else np.random.default_rng(0)
-        rng.standard_normal(out=signs, dtype=self.dtype)
-        np.copysign(self.step, signs, out=signs)
-        pair[:N] = x
-        np.add(x, signs, out=pair[N:])
-        code = pair
+
+        def draw(out):
+            rng.standard_normal(out=out, dtype=self.dtype)
+            np.copysign(self.step, out, out=out)
+
+        code = pair = self.buffer("pair", (2 * N, *x.shape[1:]))
+        self.kernels.upload(x, pair[:N])
+        self.kernels.add(x, self.filled("signs", x.shape, draw), pair[N:])
         for layer, double in self._doubled():
             for name, array in layer.states.items():
-                double.states[name][...] = array
+                self.kernels.upload(array, double.states[name])
             code = double.forward(code, training=self.saved.training and not layer.random)
         self.saved.change = change = self.buffer("change", (N, *code.shape[1:]))
-        np.subtract(code[N:], code[:N], out=change)
+        self.kernels.mse_backward(code[N:], code[:N], change, 0.5)  # the difference of the two
         per_image = self.buffer("per_image", (N,), np.float64)
         self.kernels.l2_forward(change, per_image)
-        return float(per_image.mean()) / self.step**2
+        return float(self.home(per_image).mean()) / self.step**2
 
     def _moved_backward(self, scale):
         """Backward of scale * sum over images of ||f(x + step * u) - f(x)||^2 / step^2, through the doubles."""
         change = self.saved.change
         N = len(change)
         dpair = self.buffer("dcode", (2 * N, *change.shape[1:]))
-        np.multiply(change, 2 * scale / self.step**2, out=dpair[N:])
-        np.negative(dpair[N:], out=dpair[:N])
+        for half, sign in ((dpair[N:], 1), (dpair[:N], -1)):
+            self.kernels.upload(change, half)
+            self.kernels.scale(half, sign * 2 * scale / self.step**2)
         for _, double in reversed(self.saved.doubles):
             dpair = double.backward(dpair)
         self.saved.dpair = dpair
@@ -143,8 +153,10 @@ class ContractivePenalty(_Penalty):
                 for name, value in vars(layer).items():
                     if id(value) in by_layer:  # another layer of the encoder
                         setattr(double, name, by_layer[id(value)])
-                double._states = {name: array.copy() for name, array in layer.states.items()}
+                double._states = copy.deepcopy(layer.states)
                 for declaration in layer.declared:
-                    setattr(double, f"d{declaration.name}", np.zeros(declaration.shape, self.dtype))
+                    gradient = self.kernels.empty(declaration.shape, self.dtype)
+                    self.kernels.upload(0, gradient)
+                    setattr(double, f"d{declaration.name}", gradient)
             self.saved.doubles = doubles
         return doubles

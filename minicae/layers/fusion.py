@@ -104,6 +104,8 @@ def _fits(up, conv):
     """Whether a nearest upsampling is followed by a convolution of few filters that takes every pixel in turn."""
     if type(up) is not UpSampling2D or type(conv) is not Conv2D or up.interpolation != "nearest":
         return False
+    if conv.away:  # its kernel is put together by NumPy
+        return False
     if conv.filters > FEW_FILTERS or conv._strides != (1, 1) or conv._dilation != (1, 1) or conv.algorithm != "auto":
         return False
     return max(np.subtract(conv._padding, np.repeat(conv._kernel, 2))) < 0

@@ -42,8 +42,7 @@ class _Random(Layer):
 
     def uniform(self, shape):
         """Fresh uniform numbers in [0, 1), kept for backward."""
-        self.saved.draw = self.buffer("draw", shape)
-        self.rng.random(out=self.saved.draw, dtype=self.dtype)
+        self.saved.draw = self.filled("draw", shape, lambda out: self.rng.random(out=out, dtype=self.dtype))
         return self.saved.draw
 
 
@@ -95,8 +94,7 @@ class GaussianNoise(_Random):
         return self.stddev > 0
 
     def corrupt(self, x, y):
-        noise = self.buffer("draw", x.shape)
-        self.rng.standard_normal(out=noise, dtype=self.dtype)
+        noise = self.filled("draw", x.shape, lambda out: self.rng.standard_normal(out=out, dtype=self.dtype))
         self.kernels.gaussian_noise_forward(x, noise, y, self.stddev)
 
     def backward(self, dy):
@@ -139,9 +137,12 @@ class OcclusionNoise(_Random):
         return super().build(input_shape)
 
     def corrupt(self, x, y):
-        self.saved.corners = corners = self.buffer("corners", (len(x), 2), np.int32)
         room = [x.shape[axis + 1] - self._size[axis] + 1 for axis in range(2)]
-        corners[...] = self.rng.integers(0, room, corners.shape)
+
+        def draw(out):
+            out[...] = self.rng.integers(0, room, out.shape)
+
+        self.saved.corners = corners = self.filled("corners", (len(x), 2), draw, np.int32)
         self.kernels.occlusion_forward(x, corners, y, self._size, self.value)
 
     def correct(self, dy, dx):

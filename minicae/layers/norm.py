@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from minicae import shapes
 from minicae.layers.base import Layer
 
@@ -33,8 +31,9 @@ class BatchNormalization(Layer):
         return input_shape
 
     def prepare(self):
-        self.states["mean"] = np.zeros(self.gamma.shape, self.dtype)
-        self.states["variance"] = np.ones(self.gamma.shape, self.dtype)
+        for name, start in (("mean", 0), ("variance", 1)):
+            self.states[name] = self.kernels.empty(self.gamma.shape, self.dtype)
+            self.kernels.upload(start, self.states[name])
 
     def forward(self, x, training=False):
         x = self.admit(x)
@@ -46,9 +45,8 @@ class BatchNormalization(Layer):
                 self.buffer("variance", self.gamma.shape),
             )
             self.kernels.batchnorm_statistics(x, saved.mean, saved.variance)
-            if np.isfinite(saved.variance).all():  # a bad batch stops training, and must leave no trace
-                for running, batch in ((self.states["mean"], saved.mean), (self.states["variance"], saved.variance)):
-                    running += (1 - self.momentum) * (batch - running)
+            running = self.states["mean"], self.states["variance"]
+            self.kernels.batchnorm_follow(saved.mean, saved.variance, *running, self.momentum)
         else:
             saved.mean, saved.variance = self.states["mean"], self.states["variance"]
         y = self.buffer("y", x.shape)

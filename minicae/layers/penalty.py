@@ -59,7 +59,7 @@ class _Norm(_Penalty):
     def charge(self, x):
         per_image = self.buffer("per_image", (len(x),), np.float64)
         getattr(self.kernels, f"{self._norm}_forward")(x, per_image)
-        return self.weight * float(per_image.mean())
+        return self.weight * float(self.home(per_image).mean())
 
     def charge_gradient(self, x, dx):
         getattr(self.kernels, f"{self._norm}_backward")(x, dx, self.weight / len(x))

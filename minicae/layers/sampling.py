@@ -43,13 +43,13 @@ class GaussianSampling(Layer):
         if len(x):
             per_image = self.buffer("per_image", (len(x),), np.float64)
             self.kernels.gaussian_kl_forward(x, per_image)
-            self.penalty = self._beta * float(per_image.mean())
+            self.penalty = self._beta * float(self.home(per_image).mean())
         if training:
-            noise = self.buffer("noise", z.shape)
-            self.rng.standard_normal(out=noise, dtype=self.dtype)
+            noise = self.filled("noise", z.shape, lambda out: self.rng.standard_normal(out=out, dtype=self.dtype))
             self.kernels.gaussian_sample_forward(x, noise, z)
         else:
-            z[...] = x[:, : z.shape[1]]
+            d = self.output_shape[0]
+            self.kernels.crop2d(x.reshape(len(x), 1, 2 * d, 1), z.reshape(len(x), 1, d, 1), (0, 0, 0, d))
         return z
 
     def backward(self, dy):
@@ -58,7 +58,7 @@ class GaussianSampling(Layer):
         dx, own = self.buffer("dx", saved.x.shape), self.buffer("own", saved.x.shape)
         noise = self.buffer("noise", dy.shape)
         if not saved.training:
-            noise[...] = 0
+            self.kernels.upload(0, noise)
         self.kernels.gaussian_sample_backward(dy, saved.x, noise, dx)
         self.kernels.gaussian_kl_backward(saved.x, own, self._beta / max(1, len(dy)))
         self.kernels.add(dx, own, dx)

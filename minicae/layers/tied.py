@@ -7,7 +7,7 @@ Source: Vincent et al., "Stacked Denoising Autoencoders" (2010), section 2.
 
 from fractions import Fraction
 
-from minicae.errors import SettingError, ShapeError
+from minicae.errors import BackendError, SettingError, ShapeError
 from minicae.layers.conv import Conv2D
 from minicae.layers.dense import Dense
 from minicae.layers.linear import Linear
@@ -46,6 +46,8 @@ class Tied(Linear):
             )
         if input_shape != partner.output_shape:
             raise ShapeError(f"tied to {partner.where}, it takes {partner.output_shape}, got {input_shape}")
+        if partner.at_home and self.away:
+            raise BackendError(f"{partner.where} computes with NumPy, so its weights cannot be shared on a device")
         self.layer = partner.name
         if self.use_bias:
             units = partner.input_shape[-1]
@@ -62,7 +64,7 @@ class Tied(Linear):
         w, partner, kernels = self._partner.w, self._partner, self.kernels
         if self._dense:
             turned = self.buffer("turned", w.shape[::-1])
-            turned[...] = w.T
+            kernels.transpose(w, turned)
             kernels.dense_forward(x, turned, self.b, y, self._act, self._alpha)
         else:
             settings = partner._strides, partner._padding, partner._dilation, self._act, self._alpha, self.chosen
@@ -88,6 +90,6 @@ class Tied(Linear):
         total, own = self._partner.dw, self.saved.buffers["dw"]
         if self._dense:
             turned = self.buffer("dw turned", total.shape)
-            turned[...] = own.T
+            self.kernels.transpose(own, turned)
             own = turned
         self.kernels.add(total, own, total)

@@ -206,7 +206,7 @@ class _Collapse(Callback):
             if self._said or not isinstance(leaf, GaussianSampling):
                 continue
             units = leaf.output_shape[0]
-            active = units - int((leaf.saved.x[:, :units].var(0, dtype=np.float64) <= ACTIVE).sum())
+            active = units - int((leaf.home(leaf.saved.x)[:, :units].var(0, dtype=np.float64) <= ACTIVE).sum())
             if 10 * active <= units:
                 self._said = True
                 warnings.warn(

@@ -49,15 +49,15 @@ def log_likelihood(model, x, samples=64, seed=0, batch_size=64) -> np.ndarray:
         rows = slice(first, min(first + batch_size, len(images)))
         batch = images.take(rows, np.empty((rows.stop - first, *images.shape), model.dtype))
         target = np.ascontiguousarray(model.without_labels(batch))
-        codes = model.encoder.forward(batch).copy()
-        mu, log_var = (half.astype(np.float64) for half in np.split(layer.saved.x, 2, 1))
+        codes = model.kernels.download(model.encoder.forward(batch))
+        mu, log_var = (half.astype(np.float64) for half in np.split(model.home(layer.saved.x), 2, 1))
         weights = np.empty((len(batch), samples))
         for k in range(samples):
             noise = rng.standard_normal(mu.shape)
             z = mu + np.exp(log_var / 2) * noise
             codes[:, :size] = z
             ratio = (np.square(noise) + log_var - np.square(z)).sum(1) / 2  # log p(z) - log q(z | x)
-            weights[:, k] = ratio - loss.per_image(model.decoder.forward(codes), target) - constant
+            weights[:, k] = ratio - loss.per_image(model.home(model.decoder.forward(codes)), target) - constant
         top = weights.max(1)
         found[rows] = top + np.log(np.exp(weights - top[:, None]).mean(1))
     return found

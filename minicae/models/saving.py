@@ -7,9 +7,9 @@ import contextlib
 import json
 import warnings
 
-from minicae import losses, metrics, optimizers, shapes
+from minicae import kernels, losses, metrics, optimizers, shapes
 from minicae.config import from_config
-from minicae.errors import CheckpointError, SettingError
+from minicae.errors import BackendError, CheckpointError, SettingError
 from minicae.training import checkpoint
 from minicae.training.history import History
 from minicae.training.progress import Progress, check_stream
@@ -27,10 +27,10 @@ def save(model, path):
     streams |= {leaf.name: leaf.rng.bit_generator.state for leaf in model.leaves() if leaf.random}
     header = {"model": model.config(), "epochs": model.epochs, "streams": streams, "training": None, "progress": None}
     header["history"] = None if model.history is None else vars(model.history)
-    tensors = dict(_arrays(model))
+    tensors = {name: model.home(array) for name, array in _arrays(model)}
     if model.trainer is not None:
         optimizer, loop = model.trainer.optimizer, model.trainer.loop
-        tensors |= {OPTIMIZER + name: array for name, array in optimizer.state.items()}
+        tensors |= {OPTIMIZER + name: array for name, array in _memory(model).items()}
         names = [name for name, function in model.trainer.metrics if metrics.NAMES.get(name) is function]
         if len(names) < len(model.trainer.metrics) and loop is None:
             warnings.warn("metrics given as functions are not saved: compile again after load", stacklevel=3)
@@ -47,11 +47,16 @@ def save(model, path):
     return checkpoint.write(path, header, tensors)
 
 
-def load(path, family):
-    """The model of this family saved at `path`, compiled as it was; CheckpointError for whatever is wrong with the file."""
+def load(path, family, backend=None):
+    """The model of this family saved at `path`, compiled as it was; CheckpointError for whatever is wrong with the file.
+
+    `backend` is what it is to run on; None takes the one that it was saved with, BackendError where that cannot be had here.
+    """
+    if backend is not None:
+        kernels.backend(backend)
 
     def made(header, tensors):
-        model = _planned(header["model"], tensors, family)
+        model = _planned(header["model"], tensors, family, backend)
         model.materialize(model.seed)
         training = header["training"]
         if training is not None:
@@ -66,6 +71,28 @@ def load(path, family):
     header, tensors = checkpoint.read(path)
     with _explained(path):
         return made(header, tensors)
+
+
+def move(model, backend):
+    """Build the model anew on another backend, and give it there all that it has: what `Sequential.to` does."""
+    kernels.backend(backend)
+    model._entries()
+    if model.trainer is not None and model.trainer.fitting:
+        raise SettingError("this model is being fitted: move it before or afterwards")
+    arrays = [model.kernels.download(array) if model.away else array for _, array in _arrays(model)]
+    memory, random = _memory(model), [layer for layer in (model, *model.leaves()) if hasattr(layer, "rng")]
+    streams = [layer.rng for layer in random]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what there was to say was said when it was built first
+        model.plan(model.input_shape, name=model.name, dtype=model.dtype, backend=backend)
+    model.materialize(model.seed)
+    for (_, array), kept in zip(_arrays(model), arrays, strict=True):
+        kernels.serving(backend, array).upload(kept, array)
+    for layer, stream in zip(random, streams):
+        layer.rng = stream
+    if model.trainer is not None:
+        model.trainer.moved()
+        _remember(model, memory)
 
 
 class Resumption:
@@ -124,10 +151,28 @@ def _explained(path):
         yield
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error.message}") from None
+    except BackendError as error:
+        raise BackendError(
+            f"{path} was saved on another machine, {error.message}: minicae.load({str(path)!r}, backend='cpu') takes it"
+        ) from None
     except Exception as error:  # a description can be wrong in more ways than can be listed
         raise CheckpointError(
             f"{path}: the description does not make a model ({type(error).__name__}: {error})"
         ) from None
+
+
+def _memory(model):
+    """The optimizer's arrays, at home and without gaps."""
+    if model.trainer is None:
+        return {}
+    optimizer, pack = model.optimizer, model.parameters.packed
+    return {name: pack(array) if name in optimizer._moments else array for name, array in optimizer.state.items()}
+
+
+def _remember(model, state):
+    """Give the optimizer what `_memory` told."""
+    optimizer, unpack = model.optimizer, model.parameters.unpacked
+    optimizer.state = {name: unpack(array) if name in optimizer._moments else array for name, array in state.items()}
 
 
 def _arrays(model):
@@ -148,7 +193,7 @@ def _restore(model, header, tensors):
     steps = None if training is None else shapes.integer(training["steps"], "steps", 0)
     for name in () if training is None else model.optimizer._moments:
         if name in state:
-            _check(tensors, OPTIMIZER + name, model.parameters.values.shape, model.dtype)
+            _check(tensors, OPTIMIZER + name, (model.parameters.size,), model.dtype)
     streams = {"model": model.rng} | {leaf.name: leaf.rng for leaf in model.leaves() if leaf.random}
     epochs = shapes.integer(header["epochs"], "epochs", 0)
     for name in streams:
@@ -156,16 +201,19 @@ def _restore(model, header, tensors):
     for name, stream in streams.items():
         stream.bit_generator.state = header["streams"][name]
     for name, array in places:
-        array[...] = tensors[name]
+        kernels.serving(model.backend, array).upload(tensors[name], array)
     model.epochs = epochs
     if training is not None:
-        model.optimizer.steps, model.optimizer.state = steps, state
+        model.optimizer.steps = steps
+        _remember(model, state)
 
 
-def _planned(config, tensors, family):
+def _planned(config, tensors, family, backend):
     """The model that `config` describes, all its parameters known to be in the file before memory is taken for them."""
     model = from_config(config | {"input_shape": None}, family)
-    model.plan(config["input_shape"], dtype=config["dtype"], backend=config["backend"])
+    if config["backend"] not in kernels.NAMES:
+        raise CheckpointError(f"there is no backend {config['backend']!r}")
+    model.plan(config["input_shape"], dtype=config["dtype"], backend=backend or config["backend"])
     for leaf in model.leaves():
         for declaration in leaf.declared:
             _check(tensors, f"weights/{leaf.name}.{declaration.name}", declaration.shape, model.dtype)

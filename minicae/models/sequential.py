@@ -57,11 +57,11 @@ class Sequential(Chain):
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all parameters, layer by layer, w then b."""
-        return [entry.value.copy() for entry in self._entries()]
+        return [self.kernels.download(entry.value) for entry in self._entries()]
 
     def get_gradients(self) -> list[np.ndarray]:
         """Copies of the gradients that the last `backward` wrote, in the order of `get_weights`."""
-        return [entry.gradient.copy() for entry in self._entries()]
+        return [self.kernels.download(entry.gradient) for entry in self._entries()]
 
     def set_weights(self, weights) -> None:
         """Put arrays, in the order and shapes of `get_weights`, in the place of all parameters."""
@@ -77,7 +77,7 @@ class Sequential(Chain):
             if array.shape != entry.value.shape:
                 raise ShapeError(f"{entry.name} has the shape {entry.value.shape}, got {array.shape}")
         for entry, array in zip(entries, weights):
-            entry.value[...] = array
+            self.kernels.upload(array, entry.value)
         if self.trainer is not None:
             self.trainer.forget()
 
@@ -187,7 +187,7 @@ class Sequential(Chain):
         batch = np.empty((min(batch_size, len(images)), *images.shape), self.dtype)
         for first in range(0, len(images), batch_size):
             rows = slice(first, min(first + batch_size, len(images)))
-            y[rows] = chain.forward(images.take(rows, batch[: rows.stop - first]))
+            y[rows] = chain.home(chain.forward(images.take(rows, batch[: rows.stop - first])))
         return y
 
     def summary(self, print_fn=print) -> str:
@@ -202,12 +202,23 @@ class Sequential(Chain):
         """(7, 7, 1) -> (3, 3, 1) -> ...: what each layer makes of the one before."""
         return " -> ".join(str(shape) for shape in (self.input_shape, *(leaf.output_shape for leaf in self.leaves())))
 
+    def to(self, backend: str) -> "Sequential":
+        """Move to another backend, "cpu", "reference" or "cuda": weights, statistics and the optimizer's memory. Returns self.
+
+        Training goes on there as it would have here, to rounding. BackendError where there is no such backend here.
+        """
+        saving.move(self, backend)
+        return self
+
     def save(self, path):
         """Write architecture, weights, optimizer, random streams and settings to one file. Returns its path."""
         self._entries()
         return saving.save(self, path)
 
 
-def load(path) -> Sequential:
-    """The model saved at `path`, compiled as it was; CheckpointError for whatever is wrong with the file."""
-    return saving.load(path, Sequential)
+def load(path, backend=None) -> Sequential:
+    """The model saved at `path`, compiled as it was, on the backend that it had or on another one.
+
+    CheckpointError for whatever is wrong with the file, BackendError where its backend cannot be had here.
+    """
+    return saving.load(path, Sequential, backend)

@@ -15,9 +15,7 @@ Source: Bengio et al., "Greedy Layer-Wise Training of Deep Networks" (2006); wit
 import copy
 from pathlib import Path
 
-import numpy as np
-
-from minicae import losses, optimizers
+from minicae import kernels, losses, optimizers
 from minicae.config import from_config
 from minicae.errors import MinicaeError, SettingError
 from minicae.layers.chain import Chain
@@ -145,6 +143,7 @@ def _give(receivers, givers):
     """Write weights and states of one list of layers into another of the same kinds."""
     for receiver, giver in zip(receivers, givers, strict=True):
         for declaration in giver.declared:
-            np.copyto(getattr(receiver, declaration.name), getattr(giver, declaration.name))
+            (given, _), (taken, _) = giver.kept(declaration.name), receiver.kept(declaration.name)
+            kernels.serving(receiver.backend, taken).upload(given, taken)
         for name, array in giver.states.items():
-            np.copyto(receiver.states[name], array)
+            receiver.kernels.upload(array, receiver.states[name])

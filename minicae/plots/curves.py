@@ -117,7 +117,7 @@ def gradient_flow(model, ax=None):
         raise SettingError(
             f"gradient_flow needs a built model with parameters, got {_style.single_line(repr(model), 60)}"
         )
-    sizes = [float(np.abs(entry.gradient).mean(dtype=np.float64)) for entry in entries]
+    sizes = [float(np.abs(model.home(entry.gradient)).mean(dtype=np.float64)) for entry in entries]
     if not any(sizes):
         raise DataError("every gradient is 0: run model.forward and model.backward, or train_on_batch, first")
     ax = _style.axes(ax, (7, 0.28 * len(entries) + 1.2))

@@ -11,6 +11,8 @@ def require_for_training(trainer, batch_size: int) -> None:
     a little less than what a step takes, so that nothing is refused that would fit.
     """
     model, optimizer = trainer.model, trainer.optimizer
+    if model.away:
+        return  # a device has memory of its own
     missing = sum(name not in optimizer.state for name in optimizer._moments) + (trainer._last_good is None)
     vectors = model.parameters.values.nbytes * missing
     require(

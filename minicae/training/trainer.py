@@ -26,8 +26,8 @@ class Trainer:
 
     def __init__(self, model, loss, optimizer, metrics=()):
         self.model, self.loss, self.optimizer, self.metrics = model, copy.copy(loss), optimizer, list(metrics)
-        self._last_good = self._output = self._gathered = self.loop = None
-        self.loss.backend = optimizer.backend = model.backend
+        self.loop = None
+        self.moved()
         last = next(reversed(model.leaves()), None)
         ends_in_sigmoid = last is not None and last.slope is not None and last.slope[0] == "sigmoid"
         self.fused = ends_in_sigmoid and getattr(loss, "from_logits", None) is False
@@ -44,6 +44,7 @@ class Trainer:
         `ends` whether it is the last of it.
         """
         model, parameters = self.model, self.model.parameters
+        x, target = self._lifted(x, target)
         x_hat = self._output = model.forward(x, training=True)
         reconstruction, dx_hat = self.loss.step(x_hat, target, self.fused)
         penalty = model.penalty
@@ -53,7 +54,7 @@ class Trainer:
         if share < 1:
             self._gather(parameters.gradients, share, ends)
         if ends:
-            kept = np.empty_like(parameters.values) if self._last_good is None else self._last_good
+            kept = parameters.empty() if self._last_good is None else self._last_good
             if not model.kernels.keep_if_finite(parameters.gradients, parameters.values, kept):
                 raise self._diverged("a gradient is not finite")
             self._last_good = kept
@@ -69,16 +70,24 @@ class Trainer:
         """Add one batch's part to the update's gradient, which is handed over when it `ends`."""
         kernels = self.model.kernels
         if self._gathered is None:
-            self._gathered = np.zeros_like(gradients)
+            self._gathered = self.model.parameters.zeros()
         kernels.scale(gradients, share)
         kernels.add(self._gathered, gradients, gradients if ends else self._gathered)
         if ends:
             kernels.scale(self._gathered, 0.0)
 
+    def _lifted(self, x, target):
+        """A batch where the model computes: on a device, in memory that is used again for the next one."""
+        if not self.model.away:
+            return x, target
+        there = self.model.lift("batch", x)
+        return there, there if target is x else self.model.lift("target", target)
+
     def measure(self, target, sums: dict) -> None:
         """Add each metric, summed over the images of the batch that `step` has seen last, to sums[name]."""
         for name, metric in self.metrics:
-            sums[name] += float(_measured(name, metric, self.loss.to_data(self._output), target).sum())
+            y = self.loss.to_data(self.model.home(self._output))
+            sums[name] += float(_measured(name, metric, y, target).sum())
 
     def fit(
         self,
@@ -143,11 +152,12 @@ class Trainer:
         values = {name: np.empty(n) for name, _ in self.metrics}
         for first, (batch, target) in zip(range(0, n, batch_size), Batches(x, y, batch_size, None)):
             rows = slice(first, first + len(batch))
-            x_hat = self.model.forward(batch, training=False)
-            costs[rows] = self.loss.per_image(x_hat, target)
+            there, wanted = self._lifted(batch, target)
+            x_hat = self.model.forward(there, training=False)
+            costs[rows] = self.loss.per_image(x_hat, wanted)
             penalty += self.model.penalty * len(batch)
             for name, metric in self.metrics:
-                values[name][rows] = _measured(name, metric, self.loss.to_data(x_hat), target)
+                values[name][rows] = _measured(name, metric, self.loss.to_data(self.model.home(x_hat)), target)
         parts = {"reconstruction": float(costs.mean()), "penalty": penalty / n}
         parts = {"loss": sum(parts.values())} | parts
         return Scores(parts | {name: float(numbers.mean()) for name, numbers in values.items()})
@@ -208,25 +218,31 @@ class Trainer:
         """The error to raise. The last update, which led here, is taken back."""
         error = DivergedError(f"{what}{self._culprit()}: lower the learning rate, check the data")
         if self._last_good is not None:
-            self.model.parameters.values[...] = self._last_good
+            self.model.kernels.upload(self._last_good, self.model.parameters.values)
         return error
 
     def forget(self) -> None:
         """The weights were set from outside: what was good before them is no longer of use."""
         self._last_good = self._gathered = None
 
+    def moved(self) -> None:
+        """The model runs on another backend now, and so do loss and optimizer."""
+        self._output = None
+        self.loss.backend = self.optimizer.backend = self.model.backend
+        self.forget()
+
     def _culprit(self):
         """Where the first number that is not finite stands, or else the largest output: the name of a layer."""
         largest, text = 0.0, ""
         for leaf in self.model.leaves():
             y = leaf.saved.buffers.get("y")
-            top = 0.0 if y is None else float(np.abs(y).max(initial=0.0))
+            top = 0.0 if y is None else float(np.abs(leaf.home(y)).max(initial=0.0))
             if not np.isfinite(top):
                 return f", first in the output of {leaf.where}"
             if top > largest:
                 largest, text = top, f"; the largest output, {top:.3g}, is that of {leaf.where}"
         for entry in self.model.parameters:
-            if not np.isfinite(entry.gradient).all():
+            if not np.isfinite(self.model.home(entry.gradient)).all():
                 return f", first in the gradient of {entry.name}"
         return text
 

@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,6 +36,9 @@ BODIES = [  # and the values of every parameter but the dtype
     (test_elementwise.test_salt_and_pepper_by_hand, {}),
     (test_elementwise.test_occlusion_by_hand, {}),
     (test_elementwise.test_pad_and_crop_are_adjoint, {"shape": [(2, 3, 4, 3)]}),
+    (test_elementwise.test_transpose, {}),
+    (test_elementwise.test_running_statistics_move_a_share_of_the_way, {}),
+    (test_elementwise.test_running_statistics_keep_no_trace_of_a_bad_batch, {"bad": [np.nan, np.inf]}),
     (test_elementwise.test_add, {}),
     (test_guard.test_finite_gradients_keep_the_values, {"size": [0, 1, 100]}),
     (test_objectives.test_losses_and_their_gradients, LOSSES | {"shape": [(1, 1), (3, 7), (2, 5, 4, 3)]}),

@@ -252,6 +252,30 @@ def test_pad_and_crop_are_adjoint(backend, shape, dtype):
 
 
 @both_dtypes
+def test_transpose(backend, dtype):
+    (x,), y = noise(dtype, (3, 5)), blank((5, 3), dtype)
+    backend.transpose(x, y)
+    assert all(y[c, n] == x[n, c] for n in range(3) for c in range(5))
+
+
+@both_dtypes
+def test_running_statistics_move_a_share_of_the_way(backend, dtype):
+    mean, variance = np.array([1, 2], dtype), np.array([4, 8], dtype)
+    running = np.array([5, 2], dtype), np.array([4, 0], dtype)
+    backend.batchnorm_follow(mean, variance, *running, 0.75)
+    assert [array.tolist() for array in running] == [[4, 2], [4, 2]]
+
+
+@both_dtypes
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_running_statistics_keep_no_trace_of_a_bad_batch(backend, bad, dtype):
+    mean, variance = np.array([1, 2], dtype), np.array([4, bad], dtype)
+    running = np.array([5, 2], dtype), np.array([4, 0], dtype)
+    backend.batchnorm_follow(mean, variance, *running, 0.75)
+    assert [array.tolist() for array in running] == [[5, 2], [4, 0]]
+
+
+@both_dtypes
 def test_add(backend, dtype):
     x, other = noise(dtype, (3, 5), (3, 5))
     want, y = x + other, blank((3, 5), dtype)

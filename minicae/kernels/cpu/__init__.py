@@ -33,7 +33,7 @@ from minicae.kernels.cpu.loss import (
     mse_backward,
     mse_forward,
 )
-from minicae.kernels.cpu.memory import add, crop2d, pad2d, scale
+from minicae.kernels.cpu.memory import add, crop2d, pad2d, scale, transpose
 from minicae.kernels.cpu.memory import download as download
 from minicae.kernels.cpu.memory import empty as empty
 from minicae.kernels.cpu.memory import upload as upload
@@ -46,7 +46,7 @@ from minicae.kernels.cpu.noise import (
     salt_pepper_backward,
     salt_pepper_forward,
 )
-from minicae.kernels.cpu.norm import batchnorm_backward, batchnorm_forward, batchnorm_statistics
+from minicae.kernels.cpu.norm import batchnorm_backward, batchnorm_follow, batchnorm_forward, batchnorm_statistics
 from minicae.kernels.cpu.optim import adam_step, nadam_step, rmsprop_step, sgd_step
 from minicae.kernels.cpu.penalty import (
     contractive_backward,
@@ -102,6 +102,7 @@ __all__ = [
     "softmax_forward",
     "softmax_backward",
     "batchnorm_statistics",
+    "batchnorm_follow",
     "batchnorm_forward",
     "batchnorm_backward",
     "mse_forward",
@@ -142,4 +143,5 @@ __all__ = [
     "clip_by_norm",
     "clip_by_value",
     "scale",
+    "transpose",
 ]

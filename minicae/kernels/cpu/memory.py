@@ -32,6 +32,11 @@ def crop2d(x, y, cropping):
     _crop(y.size, x, y, cropping[0], cropping[2])
 
 
+def transpose(x, y):
+    """As `reference.memory.transpose`."""
+    y[...] = x.T
+
+
 def add(x, other, y):
     """As `reference.memory.add`."""
     _add(x.size, x.reshape(-1), other.reshape(-1), y.reshape(-1))

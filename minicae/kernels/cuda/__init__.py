@@ -35,7 +35,7 @@ from minicae.kernels.cuda.loss import (
     mse_backward,
     mse_forward,
 )
-from minicae.kernels.cuda.memory import add, crop2d, pad2d, scale
+from minicae.kernels.cuda.memory import add, crop2d, pad2d, scale, transpose
 from minicae.kernels.cuda.memory import download as download
 from minicae.kernels.cuda.memory import empty as empty
 from minicae.kernels.cuda.memory import upload as upload
@@ -48,7 +48,7 @@ from minicae.kernels.cuda.noise import (
     salt_pepper_backward,
     salt_pepper_forward,
 )
-from minicae.kernels.cuda.norm import batchnorm_backward, batchnorm_forward, batchnorm_statistics
+from minicae.kernels.cuda.norm import batchnorm_backward, batchnorm_follow, batchnorm_forward, batchnorm_statistics
 from minicae.kernels.cuda.optim import adam_step, nadam_step, rmsprop_step, sgd_step
 from minicae.kernels.cuda.penalty import (
     contractive_backward,
@@ -82,6 +82,7 @@ __all__ = [
     "avgpool2d_backward",
     "avgpool2d_forward",
     "batchnorm_backward",
+    "batchnorm_follow",
     "batchnorm_forward",
     "batchnorm_statistics",
     "bce_backward",
@@ -135,6 +136,7 @@ __all__ = [
     "clip_by_value",
     "keep_if_finite",
     "scale",
+    "transpose",
     "upsample_bilinear_backward",
     "upsample_bilinear_forward",
     "upsample_nearest_backward",

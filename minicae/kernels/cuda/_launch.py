@@ -12,7 +12,8 @@ Every kernel serves both real types. A literal would be a float64, so constants 
 `x.dtype.type(1)`, or come in as arguments.
 
 Without a GPU, NUMBA_ENABLE_CUDASIM=1 runs the same functions in the simulator, a thread of Python's for each thread. It is
-made stricter here: shared and local arrays start as NaN in every block, so that what is read before it is written shows.
+made stricter here: shared and local arrays start as NaN in every block, so that what is read before it is written shows, and
+NumPy cannot take an array of the device for one of its own.
 """
 
 import functools
@@ -46,11 +47,15 @@ if not SIMULATED:
     from llvmlite import ir
     from numba.cuda import types
     from numba.cuda.core import config as occupancy
+    from numba.cuda.cudadrv.devicearray import DeviceNDArray
     from numba.cuda.extending import intrinsic
 
     occupancy.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small batches make small grids
     if not cuda.is_available():
         raise ImportError("no GPU was found; NUMBA_ENABLE_CUDASIM=1 simulates one, slowly")
+
+if SIMULATED:
+    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray as DeviceNDArray
 
 float32, float64 = types.float32, types.float64
 
@@ -134,8 +139,9 @@ def flat(array):
 
 def aligned(*arrays) -> bool:
     """Whether all arrays begin where 128 bits can be read at once."""
-    name = "__array_interface__" if SIMULATED else "__cuda_array_interface__"
-    return all(getattr(array, name)["data"][0] % 16 == 0 for array in arrays)
+    if SIMULATED:
+        return all(array._ary.ctypes.data % 16 == 0 for array in arrays)
+    return all(array.__cuda_array_interface__["data"][0] % 16 == 0 for array in arrays)
 
 
 @functools.cache
@@ -157,6 +163,19 @@ def placed(host: np.ndarray):
 
 if SIMULATED:
     from numba.cuda.simulator import kernelapi
+
+    def _attribute(self, name):
+        if name not in ("size", "dtype", "ndim", "strides", "flags", "squeeze"):
+            raise AttributeError(f"an array on the device has no {name} here: download it")
+        return getattr(self._ary, name)
+
+    def _refused(self, *arguments, **named):
+        raise TypeError("NumPy was given an array that lies on the device: download it")
+
+    DeviceNDArray.__getattr__ = _attribute
+    DeviceNDArray.__array__ = DeviceNDArray.__array_ufunc__ = DeviceNDArray.__float__ = _refused
+    for _name in ("add", "sub", "mul", "truediv", "lt", "le", "gt", "ge", "eq", "ne"):
+        setattr(DeviceNDArray, f"__{_name}__", _refused)
 
     def _nan(shape, dtype):
         dtype = np.dtype(getattr(dtype, "name", dtype))

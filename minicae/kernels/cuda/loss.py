@@ -75,6 +75,8 @@ def _cross_entropy(y, target, n, i, size):
     v, t = y[n * size + i], target[n * size + i]
     one = y.dtype.type(1)
     yes = no = y.dtype.type(-100)  # what a logarithm of 0 counts as
+    if v < one - one or v > one:
+        return y.dtype.type(math.nan)  # no probability: the simulator's logarithm would raise
     if v != one - one:
         yes = _limited(math.log(v), yes)
     if v != one:

@@ -1,8 +1,10 @@
 """Memory on the device, the ways there and back, and the kernels that hardly calculate."""
 
+import copyreg
+
 import numpy as np
 
-from minicae.kernels.cuda._launch import cuda, divide, kernel, launch
+from minicae.kernels.cuda._launch import DeviceNDArray, cuda, divide, kernel, launch, placed
 
 
 def empty(shape, dtype):
@@ -11,14 +13,23 @@ def empty(shape, dtype):
 
 
 def upload(host, array):
-    """As `reference.memory.upload`; the device has its copy once this returns."""
-    if array.size:
-        array.copy_to_device(np.ascontiguousarray(host, array.dtype).reshape(array.shape))
+    """As `reference.memory.upload`; the device has its copy once this returns. From the device itself nothing is waited for."""
+    if not array.size:
+        return
+    if hasattr(host, "copy_to_host"):
+        launch(_copy, array.size, host, array)
+    else:
+        numbers = host if np.ndim(host) else np.full(array.shape, host)
+        array.copy_to_device(np.ascontiguousarray(numbers, array.dtype).reshape(array.shape))
 
 
 def download(array):
     """As `reference.memory.download`; waits until everything before it is done."""
     return np.array(array.copy_to_host())
+
+
+# a copy of a model, and one that is pickled, has arrays of its own there
+copyreg.pickle(DeviceNDArray, lambda array: (placed, (download(array),)))
 
 
 def pad2d(x, y, padding):
@@ -29,6 +40,11 @@ def pad2d(x, y, padding):
 def crop2d(x, y, cropping):
     """As `reference.memory.crop2d`."""
     launch(_crop, y.size, x, y, *x.shape[1:], *y.shape[1:3], cropping[0], cropping[2])
+
+
+def transpose(x, y):
+    """As `reference.memory.transpose`."""
+    launch(_transpose, x.size, x, y, *x.shape)
 
 
 def add(x, other, y):
@@ -63,6 +79,21 @@ def _crop(x, y, H, W, C, OH, OW, top, left):
         rest, j = divide(rest, OW)
         n, i = divide(rest, OH)
         y[at] = x[((n * H + top + i) * W + left + j) * C + c]
+
+
+@kernel("RR")
+def _copy(x, y):
+    i = cuda.grid(1)
+    if i < x.size:
+        y[i] = x[i]
+
+
+@kernel("RRii")
+def _transpose(x, y, N, C):
+    at = cuda.grid(1)
+    if at < y.size:
+        c, n = divide(at, N)
+        y[at] = x[n * C + c]
 
 
 @kernel("RRR")

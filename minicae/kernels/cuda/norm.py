@@ -13,6 +13,11 @@ def batchnorm_statistics(x, mean, variance):
     columns("deviation", x, variance, mean=mean, divisor=M)
 
 
+def batchnorm_follow(mean, variance, running_mean, running_variance, momentum):
+    """As `reference.norm.batchnorm_follow`; every thread looks at all variances for itself."""
+    launch(_follow, mean.size, mean, variance, running_mean, running_variance, 1 - momentum)
+
+
 def batchnorm_forward(x, mean, variance, gamma, beta, y, epsilon):
     """As `reference.norm.batchnorm_forward`."""
     launch(_forward, x.size, x, mean, variance, gamma, beta, y, mean.size, epsilon)
@@ -25,6 +30,19 @@ def batchnorm_backward(x, dy, mean, variance, gamma, dx, dgamma, dbeta, epsilon,
     launch(_by_deviation, dgamma.size, dgamma, variance, epsilon)
     M = x.size // mean.size if training else math.inf  # without training nothing is subtracted
     launch(_backward, x.size, x, dy, mean, variance, gamma, dx, dgamma, dbeta, mean.size, epsilon, M)
+
+
+@kernel("RRRRr")
+def _follow(mean, variance, running_mean, running_variance, share):
+    c = cuda.grid(1)
+    if c < mean.size:
+        zero = share - share
+        trace = zero
+        for k in range(variance.size):
+            trace += variance[k] - variance[k]  # 0, or NaN
+        if trace == zero:
+            running_mean[c] += share * (mean[c] - running_mean[c])
+            running_variance[c] += share * (variance[c] - running_variance[c])
 
 
 @kernel("RRRRRRir")

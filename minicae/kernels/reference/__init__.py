@@ -32,7 +32,7 @@ from minicae.kernels.reference.loss import (
     mse_backward,
     mse_forward,
 )
-from minicae.kernels.reference.memory import add, crop2d, pad2d, scale
+from minicae.kernels.reference.memory import add, crop2d, pad2d, scale, transpose
 from minicae.kernels.reference.memory import download as download
 from minicae.kernels.reference.memory import empty as empty
 from minicae.kernels.reference.memory import upload as upload
@@ -45,7 +45,7 @@ from minicae.kernels.reference.noise import (
     salt_pepper_backward,
     salt_pepper_forward,
 )
-from minicae.kernels.reference.norm import batchnorm_backward, batchnorm_forward, batchnorm_statistics
+from minicae.kernels.reference.norm import batchnorm_backward, batchnorm_follow, batchnorm_forward, batchnorm_statistics
 from minicae.kernels.reference.optim import adam_step, nadam_step, rmsprop_step, sgd_step
 from minicae.kernels.reference.penalty import (
     contractive_backward,
@@ -79,6 +79,7 @@ __all__ = [
     "avgpool2d_backward",
     "avgpool2d_forward",
     "batchnorm_backward",
+    "batchnorm_follow",
     "batchnorm_forward",
     "batchnorm_statistics",
     "bce_backward",
@@ -132,6 +133,7 @@ __all__ = [
     "clip_by_norm",
     "clip_by_value",
     "scale",
+    "transpose",
     "upsample_bilinear_backward",
     "upsample_bilinear_forward",
     "upsample_nearest_backward",

@@ -1,10 +1,12 @@
-"""Where arrays lie, and the kernels that hardly calculate: padding, cropping, adding, scaling.
+"""Where arrays lie, and the kernels that hardly calculate: padding, cropping, turning, adding, scaling.
 
 The first three functions are no kernels. They are for backends whose arrays do not lie in the host's memory; here that is
 where they lie.
 """
 
 import numpy as np
+
+from minicae.memory import aligned
 
 
 def empty(shape, dtype):
@@ -20,7 +22,7 @@ def empty(shape, dtype):
     array
         What kernels take: it has `shape`, `size`, `dtype`, `ndim`, `reshape` and slices that are views.
     """
-    return np.empty(shape, dtype)
+    return aligned(shape, dtype)
 
 
 def upload(host, array):
@@ -28,8 +30,7 @@ def upload(host, array):
 
     Parameters
     ----------
-    host : numpy array
-        In the host's memory.
+    host : numpy array, array of this backend, or one number for all
     array : array of this backend, same shape, written
     """
     np.copyto(array, host)
@@ -76,6 +77,17 @@ def crop2d(x, y, cropping):
     """
     top, _, left, _ = cropping
     y[...] = x[:, top : top + y.shape[1], left : left + y.shape[2]]
+
+
+def transpose(x, y):
+    """y = x'.
+
+    Parameters
+    ----------
+    x : float32|float64 (N, C)
+    y : same dtype (C, N), written
+    """
+    y[...] = x.T
 
 
 def add(x, other, y):

@@ -25,6 +25,26 @@ def batchnorm_statistics(x, mean, variance):
     variance[...] = np.square(x - mean).mean(axis=axes)
 
 
+def batchnorm_follow(mean, variance, running_mean, running_variance, momentum):
+    """running = momentum * running + (1 - momentum) * batch, for both statistics.
+
+    Nothing is done where a variance is not finite: a bad batch stops training, and must leave no trace.
+
+    Parameters
+    ----------
+    mean : float32|float64 (C,)
+        Of the batch.
+    variance : same dtype (C,)
+    running_mean : same dtype (C,), updated
+    running_variance : same dtype (C,), updated
+    momentum : float
+        Share of the running statistics that is kept.
+    """
+    if np.isfinite(variance).all():
+        for running, batch in ((running_mean, mean), (running_variance, variance)):
+            running += (1 - momentum) * (batch - running)
+
+
 def batchnorm_forward(x, mean, variance, gamma, beta, y, epsilon):
     """y = gamma * x_hat + beta, where x_hat = (x - mean) / sqrt(variance + epsilon).
 

@@ -107,7 +107,7 @@ class DeadUnits(Callback):
             y = leaf.saved.y if leaf.slope is not None and leaf.slope[0] == "relu" else None
             if y is None or len(y) < FEW:
                 continue
-            now = y.reshape(-1, y.shape[-1]).any(0)
+            now = leaf.home(y).reshape(-1, leaf.output_shape[-1]).any(0)
             alive = self._alive[leaf.name] = now | self._alive.get(leaf.name, False)
             seen = self._seen[leaf.name] = len(y) + self._seen.get(leaf.name, 0)
             dead = int(alive.size - alive.sum())

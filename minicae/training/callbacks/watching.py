@@ -5,8 +5,6 @@ import os
 import re
 from pathlib import Path
 
-import numpy as np
-
 from minicae import shapes
 from minicae.errors import SettingError
 from minicae.files import as_path, writable_file
@@ -51,7 +49,10 @@ class EarlyStopping(Watching):
             return
         if self.better(logs):
             if self.restore_best_weights:
-                self._kept = [*self.model.get_weights(), *(array.copy() for array in _statistics(self.model))]
+                self._kept = [
+                    *self.model.get_weights(),
+                    *(leaf.kernels.download(a) for leaf, a in _statistics(self.model)),
+                ]
         elif self.wait >= self.patience:
             self.model.stop_training = True
 
@@ -59,8 +60,8 @@ class EarlyStopping(Watching):
         if self._kept:
             weights = len(self.model.get_weights())
             self.model.set_weights(self._kept[:weights])
-            for array, kept in zip(_statistics(self.model), self._kept[weights:], strict=True):
-                np.copyto(array, kept)
+            for (leaf, array), kept in zip(_statistics(self.model), self._kept[weights:], strict=True):
+                leaf.kernels.upload(kept, array)
 
     def state(self):
         kept = {f"kept{place}": array for place, array in enumerate(self._kept)}
@@ -73,7 +74,7 @@ class EarlyStopping(Watching):
 
 
 def _statistics(model):
-    return [array for leaf in model.leaves() for array in leaf.states.values()]
+    return [(leaf, array) for leaf in model.leaves() for array in leaf.states.values()]
 
 
 class ModelCheckpoint(Watching):
