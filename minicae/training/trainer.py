@@ -63,7 +63,7 @@ class Trainer:
 
     def check_weights(self) -> None:
         """DivergedError, the last update taken back, where a weight is no longer finite: what the next step would meet."""
-        if not np.isfinite(self.model.parameters.values).all():
+        if not np.isfinite(self.model.home(self.model.parameters.values)).all():
             raise self._diverged("a weight is not finite after the update")
 
     def _gather(self, gradients, share, ends):

@@ -82,10 +82,11 @@ LOSSES = {
         {"from_logits": True, "reduction": "per_image"},
     ),
 }
+WHOLE, CLIPPED = {"clip_norm": None, "clip_value": None}, {"clip_norm": 0.5, "clip_value": 0.1}
 OPTIMIZERS = {
     optimizers.SGD: (
-        {"learning_rate": 0.1, "momentum": 0.9, "nesterov": False},
-        {"learning_rate": 0.2, "momentum": 0.5, "nesterov": True},
+        {"learning_rate": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0},
+        {"learning_rate": 0.2, "momentum": 0.5, "nesterov": True, "weight_decay": 0.1},
     ),
     optimizers.RMSprop: (
         {"learning_rate": 0.1, "rho": 0.9, "epsilon": 1e-7},
@@ -95,7 +96,14 @@ OPTIMIZERS = {
     optimizers.AdamW: (ADAM | {"weight_decay": 0.01}, OTHER_ADAM | {"weight_decay": 0.1}),
     optimizers.Nadam: (ADAM, OTHER_ADAM),
 }
+OPTIMIZERS = {cls: (base | WHOLE, other | CLIPPED) for cls, (base, other) in OPTIMIZERS.items()}
 SCHEDULES = {
+    schedules.StepDecay: ({"initial": 0.1, "steps": 2, "rate": 0.5}, {"initial": 0.2, "steps": 3, "rate": 0.9}),
+    schedules.OneCycle: (
+        {"peak": 0.1, "steps": 20, "warm_up": 0.3, "start": 25.0, "end": 1e4},
+        {"peak": 0.2, "steps": 30, "warm_up": 0.5, "start": 10.0, "end": 1e2},
+    ),
+    schedules.WarmUp: ({"after": 0.1, "steps": 5}, {"after": schedules.CosineDecay(0.1, 9), "steps": 8}),
     schedules.ExponentialDecay: ({"initial": 0.1, "steps": 5, "rate": 0.5}, {"initial": 0.2, "steps": 4, "rate": 0.9}),
     schedules.CosineDecay: ({"initial": 0.1, "steps": 5, "final": 0.0}, {"initial": 0.2, "steps": 4, "final": 0.01}),
 }
