@@ -22,7 +22,7 @@ def dtype_of(value) -> np.dtype:
         dtype = None if value is None else np.dtype(value)
     except TypeError:
         dtype = None
-    if dtype not in DTYPES.values():
+    if dtype is None or dtype not in DTYPES.values():  # NumPy takes None for float64
         raise SettingError(f"dtype must be 'float32' or 'float64', got {value!r}")
     return dtype
 

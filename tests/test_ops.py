@@ -209,3 +209,9 @@ def test_a_nan_stays_visible(backend):
             assert np.isnan(y).any() and (name == "conv2d_backward_weight" or not np.isnan(y[0]).any()), name
     for activation in ops.ACTIVATIONS:
         assert np.isnan(ops.activation_forward([np.nan], activation, backend=backend.__name__.split(".")[-1])).all()
+
+
+@pytest.mark.parametrize("bad", [None, "float16", 3, object(), "x", np.int32, [np.float32]])
+def test_dtypes_that_mean_nothing(bad):
+    with pytest.raises(SettingError, match="dtype must be 'float32' or 'float64', got"):
+        ops.dtype_of(bad)
