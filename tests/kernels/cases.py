@@ -18,7 +18,7 @@ from typing import NamedTuple
 from hypothesis import HealthCheck, Phase, settings
 
 MODULES = [
-    *("dense", "elementary", "elementwise", "guard", "linear_kernels", "objectives", "optim", "pool_upsample"),
+    *("conv", "dense", "elementary", "elementwise", "guard", "linear_kernels", "objectives", "optim", "pool_upsample"),
     *("threads", "through", "winograd"),
 ]
 EXAMPLES = 25  # of each test that draws them
