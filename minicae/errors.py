@@ -21,10 +21,14 @@ def describe(name: str, shape: tuple) -> str:
     return f"{name} ({', '.join(f'{letter}={size}' for letter, size in zip(letters, shape))})"
 
 
+def short(text: str, limit: int = 44) -> str:
+    """text, its end replaced by three dots where it is longer than `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
 def shown(value) -> str:
     """The `repr` of what was got, on one line, and shortened where it is long."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return short(" ".join(repr(value).split()), 80)
 
 
 class MinicaeError(Exception):

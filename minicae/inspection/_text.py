@@ -1,16 +1,10 @@
-"""Text for people: descriptions cut to a length, shapes, and openings as numbers in columns, the ones that matter most where
-there are too many."""
+"""Text for people: shapes, and openings as numbers in columns, the ones that matter most where there are too many."""
 
 import numpy as np
 
 SHOWN = 8  # products of a dense layer that are listed
 WIDTH = 104  # letters of the numbers in a line
 CHANNELS = 3  # channels of a convolution that are shown in full
-
-
-def short(text, limit=44) -> str:
-    """text, its end replaced by three dots where it is longer than `limit` characters."""
-    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def shape(sizes) -> str:

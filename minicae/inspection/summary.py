@@ -1,6 +1,7 @@
 """A model as a table: what comes out of each layer, what it costs, how far it sees, how it is computed."""
 
 from minicae import shapes
+from minicae.errors import short
 from minicae.inspection import _text
 
 
@@ -23,7 +24,7 @@ def summarize(model) -> str:
         seen = seen if len(model.input_shape) == 3 else "all" if leaf.extent is None else ""
         rows.append(
             (
-                f"{leaf.name} {_text.short(repr(leaf))}",
+                f"{leaf.name} {short(repr(leaf))}",
                 _text.shape(leaf.output_shape),
                 f"{weights:,}" if weights else "",
                 f"{leaf.flops / 1e6:.3f}" if leaf.flops else "",

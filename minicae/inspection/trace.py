@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from minicae import losses, ops
-from minicae.errors import DataError, SettingError, ShapeError
+from minicae.errors import DataError, SettingError, ShapeError, short
 from minicae.inspection import _text
 from minicae.inspection.openings import open_output
 from minicae.layers.base import Layer
@@ -154,9 +154,7 @@ def trace(model, x, y=None, loss=None, training=False) -> Trace:
     Raises SettingError for a model that is not built, DataError for an empty batch, ShapeError where shapes do not fit.
     """
     if not isinstance(model, Layer) or model.input_shape is None or not model.leaves():
-        raise SettingError(
-            f"trace needs a built model with layers, got {_text.short(repr(model), 60)}: give it input_shape"
-        )
+        raise SettingError(f"trace needs a built model with layers, got {short(repr(model), 60)}: give it input_shape")
     if not isinstance(training, bool):
         raise SettingError(f"training must be True or False, got {training!r}")
     x = ops.admit(x, model.dtype)
@@ -221,7 +219,7 @@ def _target(model, x, y, shape):
 
 
 def _forward_row(step):
-    y, label = step.output, f"{step.name} {_text.short(repr(step.layer))}"
+    y, label = step.output, f"{step.name} {short(repr(step.layer))}"
     numbers = (f"{number:.4g}" for number in (y.mean(dtype=np.float64), y.std(dtype=np.float64), y.min(), y.max()))
     return label, _text.shape(y.shape[1:]), *numbers, f"{np.mean(y == 0):.0%}", f"{step.seconds * 1e3:.3f}"
 

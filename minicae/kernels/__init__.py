@@ -40,7 +40,7 @@ def on_device(module: ModuleType | SimpleNamespace) -> bool:
 
 def is_away(array) -> bool:
     """Whether the array lies on a device: it is none of NumPy, and has to be downloaded before NumPy can read it."""
-    return hasattr(array, "copy_to_host")
+    return not isinstance(array, np.ndarray) and hasattr(array, "copy_to_host")  # the first is quick to tell
 
 
 def serving(name: str, array) -> ModuleType | SimpleNamespace:

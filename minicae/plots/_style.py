@@ -152,8 +152,3 @@ def colour_bar(image, ax, label):
     bar = ax.figure.colorbar(image, ax=ax, label=label, fraction=0.04, pad=0.02)
     bar.outline.set_visible(False)
     return bar
-
-
-def single_line(text, limit) -> str:
-    """text, its end replaced by three dots where it is longer than `limit` characters."""
-    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import patheffects
 
 from minicae import shapes
-from minicae.errors import DataError, ShapeError
+from minicae.errors import DataError, ShapeError, short
 from minicae.plots import _style
 
 NAMED = 30  # classes at most whose names are written into the plane
@@ -47,13 +47,13 @@ def latent_scatter(codes, labels=None, ax=None):
     if coloured:
         for place, (name, colour) in enumerate(zip(names, _style.COLOURS)):
             own = points[places == place]
-            ax.scatter(*own.T, s=11, color=colour, alpha=0.65, lw=0, label=_style.single_line(name, 24))
+            ax.scatter(*own.T, s=11, color=colour, alpha=0.65, lw=0, label=short(name, 24))
     else:
         ax.scatter(*points.T, s=9, color=_style.COLOURS[0], alpha=0.6, lw=0)
     halo = [patheffects.withStroke(linewidth=3, foreground="white")]
     for place, name in enumerate(names if 1 < len(names) <= NAMED else ()):
         centre = np.median(points[places == place], axis=0)
-        text = _style.single_line(name, 14)
+        text = short(name, 14)
         ax.text(*centre, text, size=14, weight="bold", ha="center", va="center", path_effects=halo)
     if not coloured:
         return ax

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from minicae import shapes
-from minicae.errors import DataError, SettingError
+from minicae.errors import DataError, SettingError, short
 from minicae.plots import _style
 
 LOSSES = {
@@ -114,9 +114,7 @@ def gradient_flow(model, ax=None):
     """
     entries = list(getattr(model, "parameters", None) or ())
     if not entries:
-        raise SettingError(
-            f"gradient_flow needs a built model with parameters, got {_style.single_line(repr(model), 60)}"
-        )
+        raise SettingError(f"gradient_flow needs a built model with parameters, got {short(repr(model), 60)}")
     sizes = [float(np.abs(model.home(entry.gradient)).mean(dtype=np.float64)) for entry in entries]
     if not any(sizes):
         raise DataError("every gradient is 0: run model.forward and model.backward, or train_on_batch, first")

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from minicae import shapes
-from minicae.errors import SettingError
+from minicae.errors import SettingError, short
 from minicae.plots import _style
 
 LARGEST = 64  # rows or columns of a matrix that can still be read
@@ -28,7 +28,7 @@ def architecture(model, ax=None):
     model : built
     """
     if getattr(model, "input_shape", None) is None or not hasattr(model, "leaves"):
-        raise SettingError(f"architecture needs a built model, got {_style.single_line(repr(model), 60)}")
+        raise SettingError(f"architecture needs a built model, got {short(repr(model), 60)}")
     leaves = model.leaves()
     ax = _style.axes(ax, (9, 0.34 * (len(leaves) + 1) + 0.7))
     rows = [("input", "", model.input_shape, 0, None)]
@@ -46,7 +46,7 @@ def architecture(model, ax=None):
         if place == last:
             ax.add_patch(Rectangle((0.61 - width / 2, place - 0.36), width, 0.72, fill=False, ec="black", lw=2))
         ax.text(0.05, place, name, size=size, va="center", weight="bold")
-        ax.text(0.17, place, _style.single_line(text, 38), size=size, va="center")
+        ax.text(0.17, place, short(text, 38), size=size, va="center")
         ax.text(
             0.76, place, "x".join(map(str, shape)) + (" = the code" if place == last else ""), size=size, va="center"
         )
