@@ -35,7 +35,7 @@ class Trainer:
 
     def __getstate__(self):
         """What a copy takes along: nothing of a training under way, whose data and callbacks are not the copy's."""
-        return vars(self) | {"fitting": False, "loop": None, "_output": None, "_gathered": None}
+        return vars(self) | {"fitting": False, "loop": None, "_output": None, "_gathered": None, "_graphs": {}}
 
     def step(self, x, target, share=1.0, ends=True) -> tuple[float, float]:
         """One update: forward, compare, backward, move. Returns (reconstruction, penalty); their sum is the objective.
@@ -43,8 +43,9 @@ class Trainer:
         An update can be made of several batches, whose gradients are added: `share` is this batch's part of its samples,
         `ends` whether it is the last of it.
         """
+        if self.model.away:
+            return self._step_there(x, target, share, ends)
         model, parameters = self.model, self.model.parameters
-        x, target = self._lifted(x, target)
         x_hat = self._output = model.forward(x, training=True)
         reconstruction, dx_hat = self.loss.step(x_hat, target, self.fused)
         penalty = model.penalty
@@ -61,6 +62,33 @@ class Trainer:
             self.optimizer.step(parameters)
         return reconstruction, penalty
 
+    def _step_there(self, x, target, share, ends):
+        """`step` on a device, which is handed all of it at once, and asked what came of it when it has done its work.
+
+        Where a cost or a gradient is not finite, it leaves weights and moments as they are.
+        """
+        model, parameters, kernels = self.model, self.model.parameters, self.model.kernels
+        kept, sound, before = self._last_good, True, self.optimizer.progress
+        with kernels.together(self._graphs):
+            x, target = self._lifted(x, target)
+            x_hat = self._output = model.forward(x, training=True)
+            reconstruction, dx_hat = self.loss.step(x_hat, target, self.fused)
+            model.backward_weights(dx_hat, self.fused, own=True)
+            if share < 1:
+                self._gather(parameters.gradients, share, ends)
+            if ends:
+                kept = parameters.empty() if kept is None else kept
+                costs = [charge.array for charge in (reconstruction, *model.charges)]
+                sound = kernels.keep_if_finite(parameters.gradients, parameters.values, kept, *costs)
+                self.optimizer.step(parameters)
+        objective = float(reconstruction) + model.penalty
+        if not (math.isfinite(objective) and sound):
+            self.optimizer.progress = before
+            self.loss.check_output(model.home(x_hat))
+            raise self._diverged("a gradient is not finite" if math.isfinite(objective) else f"the loss is {objective}")
+        self._last_good = kept
+        return float(reconstruction), model.penalty
+
     def check_weights(self) -> None:
         """DivergedError, the last update taken back, where a weight is no longer finite: what the next step would meet."""
         if not np.isfinite(self.model.home(self.model.parameters.values)).all():
@@ -75,6 +103,11 @@ class Trainer:
         kernels.add(self._gathered, gradients, gradients if ends else self._gathered)
         if ends:
             kernels.scale(self._gathered, 0.0)
+
+    @property
+    def _room(self):
+        """What makes memory for batches."""
+        return self.model.kernels.pinned if self.model.away else np.empty
 
     def _lifted(self, x, target):
         """A batch where the model computes: on a device, in memory that is used again for the next one."""
@@ -134,7 +167,7 @@ class Trainer:
                 metrics = [name for name, _ in self.metrics]
                 progress.check(settings, epochs, metrics, validation is not None, callbacks)
                 resumption.restore()
-            batches = Batches(x, y, batch_size, self.model.rng if shuffle else None)
+            batches = Batches(x, y, batch_size, self.model.rng if shuffle else None, self._room)
             self.model.history = progress.history
             self.loop = Loop(self, batches, validation, epochs, callbacks, verbose, progress)
             self.loop.run()
@@ -150,7 +183,7 @@ class Trainer:
         require_for_evaluation(self.model, min(batch_size, n))
         costs, penalty = np.empty(n), 0.0
         values = {name: np.empty(n) for name, _ in self.metrics}
-        for first, (batch, target) in zip(range(0, n, batch_size), Batches(x, y, batch_size, None)):
+        for first, (batch, target) in zip(range(0, n, batch_size), Batches(x, y, batch_size, None, self._room)):
             rows = slice(first, first + len(batch))
             there, wanted = self._lifted(batch, target)
             x_hat = self.model.forward(there, training=False)
@@ -227,7 +260,7 @@ class Trainer:
 
     def moved(self) -> None:
         """The model runs on another backend now, and so do loss and optimizer."""
-        self._output = None
+        self._output, self._graphs = None, {}
         self.loss.backend = self.optimizer.backend = self.model.backend
         self.forget()
 

@@ -5,10 +5,10 @@ import pytest
 
 from minicae.kernels import backend as _backend
 from minicae.kernels import reference
-from minicae.kernels.cuda import _launch
+from minicae.kernels.cuda import _device, _launch
 from tests.kernels.strategies import blank, integers
 
-simulated = pytest.mark.skipif(not _launch.SIMULATED, reason="on a device a missing barrier need not show")
+simulated = pytest.mark.skipif(not _device.SIMULATED, reason="on a device a missing barrier need not show")
 CONVOLUTION = ((1, 1), (1, 1, 1, 1), (1, 1))
 
 
@@ -82,7 +82,7 @@ def test_a_warm_call_allocates_nothing(monkeypatch):
     calls()
     asked = []
     for name in ("device_array", "to_device"):
-        monkeypatch.setattr(_launch.cuda, name, lambda *arguments, **named: asked.append(arguments))
+        monkeypatch.setattr(_device.cuda, name, lambda *arguments, **named: asked.append(arguments))
     calls()
     assert asked == []
 

@@ -12,7 +12,7 @@ from minicae import kernels, zoo
 from minicae import layers as L
 from minicae.errors import BackendError, DataError, DivergedError, SettingError
 from minicae.inspection.profile import profile
-from minicae.kernels.cuda import _launch
+from minicae.kernels.cuda import _device, _launch
 from minicae.models.stacking import pretrain
 from minicae.training.batches import Batches, Images
 
@@ -68,16 +68,16 @@ def test_every_model_of_the_zoo_trains_as_on_the_reference(make):
 @pytest.fixture
 def crossings(monkeypatch):
     """[("up" or "down", shape), ...] and ("new", shape) for what is allocated, as it happens; hosted kernels are forbidden."""
-    seen, array = [], _launch.DeviceNDArray
-    up, down, new = array.copy_to_device, array.copy_to_host, _launch.cuda.device_array
+    seen, array = [], _device.DeviceNDArray
+    up, down, new = array.copy_to_device, array.copy_to_host, _device.cuda.device_array
 
     def watch(name, kind, call, shape):
         monkeypatch.setattr(*name, lambda *a, **k: (seen.append((kind, shape(*a))), call(*a, **k))[1])
 
     watch((array, "copy_to_device"), "up", up, lambda own, *_: tuple(own.shape))
     watch((array, "copy_to_host"), "down", down, lambda own, *_: tuple(own.shape))
-    watch((_launch.cuda, "device_array"), "new", new, lambda shape, *_: shape)
-    watch((_launch.cuda, "to_device"), "new", _launch.cuda.to_device, lambda host, *_: host.shape)
+    watch((_device.cuda, "device_array"), "new", new, lambda shape, *_: shape)
+    watch((_device.cuda, "to_device"), "new", _device.cuda.to_device, lambda host, *_: host.shape)
     flat = _launch.flat
 
     def flattened(one):

@@ -4,7 +4,8 @@
 result a thread of its own: for very few channels, where tiles would be empty.
 """
 
-from minicae.kernels.cuda._launch import cuda, device, divide, kernel
+from minicae.kernels.cuda._device import cuda, divide
+from minicae.kernels.cuda._launch import device, kernel
 
 SIDE, DEPTH, SIDE_THREADS = 32, 8, 64  # pixels and channels of a tile, products a step, threads
 TILE = SIDE * DEPTH

@@ -4,7 +4,8 @@ In the first stage a block adds up some rows of 32 columns, in the second a thre
 Which rows belong together follows from the shape alone, so neither the device nor the moment shows in the bits.
 """
 
-from minicae.kernels.cuda._launch import cuda, device, float64, kernel, launch, run, scratch
+from minicae.kernels.cuda._device import cuda, float64
+from minicae.kernels.cuda._launch import device, kernel, launch, run, scratch
 
 LANES, DEEP = 32, 4  # columns of a block, rows that it reads at once
 THREADS = LANES * DEEP

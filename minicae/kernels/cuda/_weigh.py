@@ -5,7 +5,8 @@ these are added in their order: the result does not depend on which block was do
 takes float32 and channels by fours, the plain one anything.
 """
 
-from minicae.kernels.cuda._launch import aligned, cuda, divide, float32, kernel, ld4, run, scratch, st4
+from minicae.kernels.cuda._device import cuda, divide, float32, ld4, st4
+from minicae.kernels.cuda._launch import aligned, kernel, run, scratch
 from minicae.kernels.cuda._reduce import add_up
 
 SIDE, DEPTH, THREADS = 64, 8, 128  # of a fast tile: weights and filters, pixels a step, threads

@@ -5,7 +5,8 @@ thread. Each step multiplies 8 columns of the patches by 8 rows of the weights. 
 memory, so that one is filled while the other is multiplied.
 """
 
-from minicae.kernels.cuda._launch import cuda, divide, float32, kernel, ld4, st4
+from minicae.kernels.cuda._device import cuda, divide, float32, ld4, st4
+from minicae.kernels.cuda._launch import kernel
 from minicae.kernels.cuda._plain import finish, meet
 
 ROWS, DEPTH, THREADS = 128, 8, 128  # of a tile: pixels, products a step, threads

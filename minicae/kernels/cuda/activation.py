@@ -3,7 +3,8 @@
 import math
 
 from minicae.kernels.cuda import _curves
-from minicae.kernels.cuda._launch import cuda, kernel, launch
+from minicae.kernels.cuda._device import cuda
+from minicae.kernels.cuda._launch import kernel, launch
 
 
 def activation_forward(x, y, activation, alpha):

@@ -1,6 +1,7 @@
 """What this backend runs on: the device, and the compiler."""
 
-from minicae.kernels.cuda._launch import KERNELS, SIMULATED, cuda
+from minicae.kernels.cuda._device import SIMULATED, cuda
+from minicae.kernels.cuda._launch import KERNELS
 
 
 def facts():

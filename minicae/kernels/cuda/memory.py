@@ -4,7 +4,9 @@ import copyreg
 
 import numpy as np
 
-from minicae.kernels.cuda._launch import DeviceNDArray, cuda, divide, kernel, launch, placed
+from minicae.kernels.cuda._device import DeviceNDArray, cuda, divide
+from minicae.kernels.cuda._launch import kernel, launch, placed
+from minicae.kernels.cuda._queue import LOCK, QUEUE, is_pinned, stream
 
 
 def empty(shape, dtype):
@@ -13,19 +15,27 @@ def empty(shape, dtype):
 
 
 def upload(host, array):
-    """As `reference.memory.upload`; the device has its copy once this returns. From the device itself nothing is waited for."""
+    """As `reference.memory.upload`; `host` may be changed once this returns, `pinned` memory after the next download.
+
+    From one array on the device to another nothing is waited for.
+    """
     if not array.size:
         return
     if hasattr(host, "copy_to_host"):
         launch(_copy, array.size, host, array)
-    else:
-        numbers = host if np.ndim(host) else np.full(array.shape, host)
-        array.copy_to_device(np.ascontiguousarray(numbers, array.dtype).reshape(array.shape))
+        return
+    numbers = host if np.ndim(host) else np.full(array.shape, host)
+    numbers = np.ascontiguousarray(numbers, array.dtype).reshape(array.shape)
+    with LOCK:
+        QUEUE.before_writing(array)
+        array.copy_to_device(numbers, stream=stream() if is_pinned(numbers) else 0)
 
 
 def download(array):
     """As `reference.memory.download`; waits until everything before it is done."""
-    return np.array(array.copy_to_host())
+    with LOCK:
+        QUEUE.flush()
+        return np.array(array.copy_to_host())
 
 
 # a copy of a model, and one that is pickled, has arrays of its own there
@@ -54,7 +64,7 @@ def add(x, other, y):
 
 def scale(x, factor):
     """As `reference.memory.scale`."""
-    launch(_scale, x.size, x, factor)
+    launch(_scale, x.size, x, (factor,))
 
 
 @kernel("RRiiiiiii")
@@ -103,8 +113,8 @@ def _add(x, other, y):
         y[i] = x[i] + other[i]
 
 
-@kernel("Rr")
+@kernel("RN")
 def _scale(x, factor):
     i = cuda.grid(1)
     if i < x.size:
-        x[i] *= factor
+        x[i] *= factor[0]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minicae.kernels.cuda._launch import SIMULATED, cuda
+from minicae.kernels.cuda._device import SIMULATED, cuda
 
 
 def milliseconds(work: Callable) -> float:
