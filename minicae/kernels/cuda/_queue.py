@@ -54,7 +54,7 @@ class Graph:
                 captured = driver.cuStreamEndCapture(handle)
         self.handle = driver.cuGraphInstantiate(captured, 0)
         driver.cuGraphDestroy(captured)
-        weakref.finalize(self, driver.cuGraphExecDestroy, self.handle)
+        weakref.finalize(self, driver.cuGraphExecDestroy, self.handle).atexit = False
 
     def start(self):
         """Make all of the launches."""
@@ -100,12 +100,13 @@ class Queue:
                 host = np.zeros(ROOM, real)
                 host[: len(values)] = values
                 slots(real).copy_to_device(host)
-            if self.graphs is None:
-                make(map(_made_ready, waiting))
-            elif waiting:
+            if waiting:
                 self._start(waiting)
 
     def _start(self, waiting):
+        if self.graphs is None:
+            make(map(_made_ready, waiting))
+            return
         graphs, marks = self.graphs, tuple(launch[0] for launch in waiting)
         again, graph = marks in graphs, graphs.pop(marks, None)
         if graph is None:
