@@ -94,18 +94,18 @@ static int read_ptx(Kernel *kernel, const char *code) {
     return 1;
 }
 
-/* The last two parts of a name as the compiler writes it: _ZN 7minicae 7kernels 4cuda 6memory 6_scale ... */
+/* A name as the compiler writes it, _ZN 7minicae 7kernels 4cuda 6memory 6_scale ..., as Python would: memory._scale. */
 static const char *spoken(const char *name) {
-    static char text[256];
-    const char *parts[2] = {"", name};
-    int sizes[2] = {0, strlen(name)}, size;
-    for (name += strncmp(name, "_ZN", 3) ? 0 : 3; (size = atoi(name)) > 0; name += size) {
+    static const char ours[] = "minicae.kernels.cuda.";
+    static char text[1024];
+    int size, length = 0;
+    if (strncmp(name, "_ZN", 3)) return name;
+    for (name += 3; (size = atoi(name)) > 0; name += size) {
         while (*name >= '0' && *name <= '9') name++;
-        parts[0] = parts[1], sizes[0] = sizes[1];
-        parts[1] = name, sizes[1] = size;
+        if (strncmp(name, "_3clocals", 9) && length + size + 2 < (int)sizeof text) /* <locals> */
+            length += sprintf(text + length, "%s%.*s", length ? "." : "", size, name);
     }
-    snprintf(text, sizeof text, "%.*s.%.*s", sizes[0], parts[0], sizes[1], parts[1]);
-    return text;
+    return text + (strncmp(text, ours, sizeof ours - 1) ? 0 : sizeof ours - 1);
 }
 
 int cuLibraryGetKernel(Kernel **made, Image *image, const char *name) {
