@@ -4,16 +4,18 @@ Nothing is computed there, so every weight must stay what `reference` makes of t
 """
 
 import copy
+import gc
 import os
 import pickle
 import tempfile
 
 import numpy as np
+from numba import cuda
 
 import minicae as mc
 from minicae import layers as L
 
-N = 4
+N, COLD, WARM = 4, 3, 2  # samples of a batch, steps before those that are looked at, and those
 MODELS = {  # loss, optimizer, shape of the input, layers
     "dense": lambda: ("mse", "adam", (8,), [L.Dense(6, activation="relu"), L.Dense(8, activation="sigmoid")]),
     "convolutional": lambda: (
@@ -52,9 +54,10 @@ def train(name):
     """Steps of a model, then the same of everything that is made of it."""
     first = made(name, "reference")[0].get_weights()
     model, x = made(name, "cuda")
-    model.train_on_batch(x)
+    for _ in range(COLD):
+        model.train_on_batch(x)
     note(f"warm {name}")
-    for _ in range(2):
+    for _ in range(WARM):
         model.train_on_batch(x)
     note("end")
     with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +87,19 @@ def same(ours, theirs):
     return all(one.tobytes() == other.tobytes() for one, other in zip(ours, theirs, strict=True))
 
 
+def held():
+    """Bytes of the device that are in use once everything that is left over is freed."""
+    gc.collect()
+    context = cuda.current_context()
+    context.memory_manager.deallocations.clear()
+    free, total = context.get_memory_info()
+    return total - free
+
+
 if __name__ == "__main__":
     for model in MODELS:
         train(model)
-        print(model, "is trained")
+        once = held()  # by the scratch of kernels
+        train(model)
+        assert held() == once, f"{model} leaves {held() - once} bytes behind"
+        print(model)

@@ -104,8 +104,10 @@ int cuGraphInstantiateWithFlags(Graph **ready, Graph *graph, unsigned long long 
 int cuGraphUpload(Graph *ready, Stream *stream) { return tell(OK, "cuGraphUpload nodes=%zu", ready->count); }
 int cuGraphLaunch(Graph *ready, Stream *stream) {
     int result = known(stream) ? disturbed(CAPTURE_UNSUPPORTED) : INVALID_HANDLE;
-    for (size_t i = 0; i < ready->count && !result; i++) result = execute(&ready->nodes[i]);
-    return tell(result, "cuGraphLaunch nodes=%zu stream=%p", ready->count, stream);
+    size_t copied = 0;
+    for (size_t i = 0; i < ready->count && !result; i++)
+        if (!(result = execute(&ready->nodes[i]))) copied += ready->nodes[i].bytes;
+    return tell(result, "cuGraphLaunch nodes=%zu bytes=%zu stream=%p", ready->count, copied, stream);
 }
 static int destroy(const char *call, Graph *graph) {
     free(graph->nodes);
