@@ -22,3 +22,6 @@ class Later:
 
     def __bool__(self):
         return bool(self.value)
+
+    def __reduce__(self):  # a copy is the number
+        return type(self.value), (self.value,)

@@ -22,7 +22,7 @@ import numpy as np
 from minicae.kernels.cuda._device import SIMULATED, binding, cuda, driver
 
 LOCK = threading.RLock()
-ROOM = 256  # numbers that a list may have
+ROOM = 64  # numbers that a list may have
 MOST = 8  # lists that are remembered
 
 
