@@ -17,6 +17,13 @@ class Later:
         """The number."""
         return self._read()
 
+    def forget(self) -> None:
+        """Read it anew the next time: the device has worked out another one."""
+        self.__dict__.pop("value", None)
+
+    def __rmul__(self, factor):
+        return Later(self.array, lambda: factor * self._read())
+
     def __float__(self):
         return float(self.value)
 

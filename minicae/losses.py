@@ -9,13 +9,13 @@ images does not depend on how they were batched.
 import numpy as np
 
 from minicae import kernels, ops
-from minicae.config import Configurable, pick
+from minicae.config import Watched, pick
 from minicae.errors import DataError, SettingError, ShapeError
 from minicae.later import Later
 from minicae.layers.base import Memory
 
 
-class Loss(Configurable):
+class Loss(Watched):
     """Base class. `loss(y, target)` returns (value, dy); `per_image(y, target)` the cost of each image, (N,) float64.
 
     A loss of your own overrides `per_image`, and `step(y, target, fused=False)`, which gives (value, dy) unchecked.
@@ -110,7 +110,7 @@ class Loss(Configurable):
         held = self._memory.buffers.get(name)
         if held is None or len(held) < shape[0] or held.shape[1:] != shape[1:] or held.dtype != dtype:
             held = self._memory.buffers[name] = kernels.serving(self.backend, like).empty(shape, dtype)
-        return held[: shape[0]]
+        return held if len(held) == shape[0] else held[: shape[0]]
 
     def __getstate__(self):
         return {key: value for key, value in self.__dict__.items() if key != "_memory"}

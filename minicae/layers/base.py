@@ -19,7 +19,7 @@ import threading
 import numpy as np
 
 from minicae import kernels, ops, shapes
-from minicae.config import Configurable
+from minicae.config import Watched
 from minicae.errors import MinicaeError, ShapeError
 from minicae.later import Later
 from minicae.memory import require
@@ -37,10 +37,10 @@ class Memory(threading.local):
 
     def __init__(self):
         self.buffers = {}
-        self.drawn = {}  # by name, in the host's memory: numbers on their way to a device
+        self.drawn = {}  # by name: (what draws, host's memory, device's), for numbers on their way to a device
 
 
-class Layer(Configurable):
+class Layer(Watched):
     """Base class: name, shapes, dtype, backend, parameters and buffers of a layer."""
 
     name = "layer"
@@ -52,6 +52,7 @@ class Layer(Configurable):
     output_shape = None
     parameters = None  # of the outermost layer only: the flat vectors of all
     _charge = 0.0
+    unwatched = frozenset({"penalty", "_charge"})
     there = {}  # {name: (value, gradient)} on the device, of a layer that computes at home
     at_home = False  # whether it computes with NumPy's arrays even where the backend's lie on a device
     away = False  # whether its arrays lie on a device
@@ -161,10 +162,10 @@ class Layer(Configurable):
         if not self.away:
             draw(out=array)
             return array
-        if name not in drawn or drawn[name].shape != shape:
-            drawn[name] = np.empty(shape, array.dtype)
-        draw(out=drawn[name])
-        self.kernels.upload(drawn[name], array)
+        same = name in drawn and drawn[name][1].shape == shape
+        _, host, _ = drawn[name] = draw, drawn[name][1] if same else np.empty(shape, array.dtype), array
+        draw(out=host)
+        self.kernels.upload(host, array)
         return array
 
     def lift(self, name: str, host: np.ndarray) -> np.ndarray:
@@ -210,12 +211,8 @@ class Layer(Configurable):
         self.name, self.dtype, self.backend = name, dtype, backend
         self.away = kernels.on_device(kernels.backend(backend)) and not self.at_home
         self.input_shape = self.output_shape = self.parameters = None
-        self.__dict__.pop("_kernels", None)
-        self.__dict__.pop("_memory", None)
-        self.__dict__.pop("_states", None)
-        self.__dict__.pop("_declared", None)
-        for planned in PLANNED:
-            self.__dict__.pop(planned, None)
+        for made in ("_kernels", "_memory", "_states", "_declared", *PLANNED):
+            self.__dict__.pop(made, None)
 
     def connect(self, input_shape) -> tuple:
         """`build`, remembering both shapes and naming the layer in whatever goes wrong."""

@@ -1,7 +1,6 @@
 """A list of layers run one after the other, which is again a layer. Nothing here knows about losses or training."""
 
 from minicae.errors import SettingError, ShapeError
-from minicae.later import Later
 from minicae.layers.base import Layer
 from minicae.layers.fusion import paired
 from minicae.layers.home import AtHome
@@ -51,11 +50,6 @@ class Chain(Layer):
     def penalty(self) -> float:
         """What all layers charge together, for the last forward pass."""
         return sum([leaf.penalty for leaf in self._flat()])
-
-    @property
-    def charges(self) -> list:
-        """What layers charge for the last forward pass, as far as it is `Later` that a device tells it."""
-        return [leaf._charge for leaf in self._flat() if isinstance(leaf._charge, Later)]
 
     @property
     def flops(self) -> int:

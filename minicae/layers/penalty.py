@@ -8,7 +8,6 @@ import numpy as np
 
 from minicae import shapes
 from minicae.errors import SettingError
-from minicae.later import Later
 from minicae.layers.base import Layer
 from minicae.layers.noise import _Random
 from minicae.layers.norm import BatchNormalization
@@ -115,10 +114,7 @@ class KLSparsity(_Penalty):
     def charge(self, x):
         x = x.reshape(len(x), -1)
         self.saved.mean = self.buffer("mean", (x.shape[1],))
-        divergence = self.kernels.kl_sparsity_forward(x, self.saved.mean, self.target)
-        self.penalty = (
-            Later(divergence.array, lambda: self.weight * divergence.value) if self.away else self.weight * divergence
-        )
+        self.penalty = self.weight * self.kernels.kl_sparsity_forward(x, self.saved.mean, self.target)
 
     def charge_gradient(self, x, dx):
         self.kernels.kl_sparsity_backward(self.saved.mean, dx.reshape(len(dx), -1), self.target, self.weight)

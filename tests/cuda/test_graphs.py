@@ -94,7 +94,7 @@ def test_what_is_changed_between_steps_shows(change):
         ends.append(weights(model))
     assert np.allclose(*losses, rtol=1e-5, atol=0)
     assert np.allclose(*ends, rtol=1e-4, atol=1e-6)
-    graphs = model.trainer._graphs.values()
+    graphs = model.trainer._there.graphs.values()
     assert Graph in map(type, graphs)
     if change in (nothing, the_warmth_of_beta, a_learning_rate):
         assert len(graphs) == 1  # none of these is part of the list
@@ -109,7 +109,7 @@ def test_optimizers_keep_count(optimizer):
         model.compile("mse", type(mc.optimizers.get(optimizer))(OneCycle(0.05, 6)))
         losses.append([model.train_on_batch(10 * batch()) for _ in range(6)])
     assert np.allclose(*losses, rtol=1e-4, atol=0)
-    assert [type(graph) for graph in model.trainer._graphs.values()] == [Graph]
+    assert [type(graph) for graph in model.trainer._there.graphs.values()] == [Graph]
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered")
@@ -172,4 +172,4 @@ def test_batches_of_an_epoch_and_parts_of_an_update():
         history = model.fit(batch(11), epochs=4, batch_size=3, accumulate=2, verbose=0, validation_split=0.1)
         ends.append(np.concatenate([weights(model), *history.history.values()][:-1]))
     assert np.allclose(ends[0][:-8], ends[1][:-8], rtol=1e-4, atol=1e-6)
-    assert [type(graph) for graph in model.trainer._graphs.values()].count(Graph) == 3
+    assert [type(graph) for graph in model.trainer._there.graphs.values()].count(Graph) == 3

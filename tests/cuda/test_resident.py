@@ -64,7 +64,7 @@ def test_every_model_of_the_zoo_trains_as_on_the_reference_one_graph_a_step(make
         ends.append(weights(model))
     assert np.allclose(*losses, rtol=1e-4, atol=0)
     assert np.allclose(*ends, rtol=1e-4, atol=1e-5)
-    assert [type(graph) for graph in model.trainer._graphs.values()] == [_queue.Graph]
+    assert [type(graph) for graph in model.trainer._there.graphs.values()] == [_queue.Graph]
 
 
 @pytest.fixture

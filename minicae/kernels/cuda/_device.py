@@ -37,7 +37,7 @@ if not SIMULATED:
     from numba.cuda import types
     from numba.cuda.core import config as occupancy
     from numba.cuda.cudadrv.devicearray import DeviceNDArray
-    from numba.cuda.cudadrv.driver import binding, driver
+    from numba.cuda.cudadrv.driver import binding, device_to_host, driver, host_to_device
     from numba.cuda.extending import intrinsic
 
     occupancy.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small batches make small grids
@@ -51,6 +51,14 @@ if SIMULATED:
     from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray as DeviceNDArray
 
     binding = driver = None  # there is nothing to drive
+
+    def send(host, array, stream=0):
+        """array = host, on the device; both contiguous, of one shape and dtype. No stream: once all before it is done."""
+        array.copy_to_device(host)
+
+    def fetch(array):
+        """A copy of an array of the device, once all before it is done."""
+        return array.copy_to_host()
 
     def _attribute(self, name):
         if name not in ("size", "dtype", "ndim", "strides", "flags", "squeeze"):
@@ -93,6 +101,25 @@ if SIMULATED:
         return divmod(i, n)
 
 else:
+    _own = threading.local()
+
+    def attach():
+        """Let this thread use the device; Numba sees to it in most of its calls."""
+        if not vars(_own):
+            _own.context = cuda.current_context()
+
+    def send(host, array, stream=0):
+        """array = host, on the device; both contiguous, of one shape and dtype. No stream: once all before it is done."""
+        attach()
+        host_to_device(array, host, host.nbytes, stream)
+
+    def fetch(array):
+        """A copy of an array of the device, once all before it is done."""
+        attach()
+        host = np.empty(array.shape, array.dtype)
+        if host.size:
+            device_to_host(host, array, host.nbytes)
+        return host
 
     def _four(context, builder, kind, array, i):
         """Pointer to a vector of four at array[i]."""

@@ -22,7 +22,6 @@ from minicae.kernels.cuda._device import SIMULATED, cuda, float64, types
 from minicae.kernels.cuda._queue import QUEUE, mark, stream
 
 BLOCK = 32 if SIMULATED else 256  # threads of a block where nothing depends on it
-ARRAYS = "RDIP"
 KERNELS = {}  # "file.function": the kernel
 _own = threading.local()
 
@@ -35,6 +34,8 @@ class Kernel:
         self.versions = {}
         self.real = letters.index("R")
         self.places = letters.find("P")
+        self.changing = letters.find("N")
+        self.arrays = [place for place, letter in enumerate(letters) if letter in "RDIP"]
 
     def signature(self, real, places=types.uint8):
         """The types of the arguments, as Numba writes them."""
@@ -77,13 +78,11 @@ def device(function):
 
 def run(made: Kernel, grid, block, *arguments) -> None:
     """Launches a kernel on a grid of blocks, or puts it in the queue with others."""
-    marks, numbers = [made, grid, block], ()
-    for letter, value in zip(made.letters, arguments, strict=True):
-        if letter in ARRAYS:
-            value = mark(value)
-        elif letter == "N":
-            value, numbers = None, value
-        marks.append(value)
+    marks, numbers = [made, grid, block, *arguments], ()
+    for place in made.arrays:
+        marks[3 + place] = mark(arguments[place])
+    if made.changing >= 0:
+        numbers, marks[3 + made.changing] = arguments[made.changing], None
     ready = functools.partial(_ready, made, grid, block, arguments)
     QUEUE.put(tuple(marks), ready, arguments[made.real].dtype, numbers)
 
@@ -93,7 +92,7 @@ def _ready(made, grid, block, arguments, numbers):
     real = arguments[made.real].dtype
     places = np.dtype(np.uint8) if made.places < 0 else arguments[made.places].dtype
     cast = {"r": real.type, "i": int if SIMULATED else np.int32, "N": lambda _: numbers}
-    ready = [cast.get(letter, flat)(value) for letter, value in zip(made.letters, arguments)]
+    ready = [cast.get(letter, flat)(value) for letter, value in zip(made.letters, arguments, strict=True)]
     version = made.version(real, places)
     return lambda: version[grid, block, stream()](*ready)
 

@@ -19,7 +19,7 @@ import weakref
 
 import numpy as np
 
-from minicae.kernels.cuda._device import SIMULATED, binding, cuda, driver
+from minicae.kernels.cuda._device import SIMULATED, binding, cuda, driver, send
 
 LOCK = threading.RLock()
 ROOM = 64  # numbers that a list may have
@@ -76,6 +76,8 @@ class Queue:
     def __init__(self):
         self.graphs = None  # {list: its Graph, or None where it came only once}; where there is none, nothing waits
         self.waiting, self.numbers = [], {}
+        self.events = 0  # launches that were put and arrays that were made, ever
+        self.begun = 0  # lists that were begun, ever
 
     def put(self, marks, ready, real, numbers=()):
         """One launch: ready(array of its numbers) is a function that makes it; marks tell it from others."""
@@ -89,6 +91,7 @@ class Queue:
                 first = len(held)
                 held.extend(numbers)
             self.waiting.append((marks, ready, real, first, len(numbers)))
+            self.events += 1
             if self.graphs is None:
                 self.flush()
 
@@ -96,10 +99,11 @@ class Queue:
         """Let what waits go out."""
         with LOCK:
             (waiting, self.waiting), (numbers, self.numbers) = (self.waiting, []), (self.numbers, {})
+            self.begun += 1
             for real, values in numbers.items():
                 host = np.zeros(ROOM, real)
                 host[: len(values)] = values
-                slots(real).copy_to_device(host)
+                send(host, slots(real))
             if waiting:
                 self._start(waiting)
 
@@ -117,6 +121,15 @@ class Queue:
         if len(graphs) > MOST:
             del graphs[next(iter(graphs))]
 
+    def taken(self):
+        """What waits, to be put again."""
+        return list(self.waiting), {real: list(numbers) for real, numbers in self.numbers.items()}
+
+    def put_again(self, taken):
+        """Put what waited once, where nothing waits now."""
+        waiting, numbers = taken
+        self.waiting, self.numbers = list(waiting), {real: list(numbers[real]) for real in numbers}
+
     def before_writing(self, array):
         """Let what waits go out, if it has to do with an array that is about to be written from here."""
         first, last, _ = mark(array)
@@ -131,14 +144,14 @@ _pinned = weakref.WeakValueDictionary()  # {id: array}
 
 @contextlib.contextmanager
 def together(graphs: dict):
-    """Launches inside wait for each other. `graphs` is for whoever repeats them to keep; empty at first."""
+    """Launches inside wait for each other in the queue. `graphs` is for whoever repeats them to keep; empty at first."""
     with LOCK:
         if QUEUE.graphs is not None:  # within another one
-            yield
+            yield QUEUE
             return
         QUEUE.graphs = graphs
         try:
-            yield
+            yield QUEUE
             QUEUE.flush()
         finally:
             QUEUE.graphs, QUEUE.waiting, QUEUE.numbers = None, [], {}

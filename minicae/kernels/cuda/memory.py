@@ -4,13 +4,14 @@ import copyreg
 
 import numpy as np
 
-from minicae.kernels.cuda._device import DeviceNDArray, cuda, divide
+from minicae.kernels.cuda._device import DeviceNDArray, cuda, divide, fetch, send
 from minicae.kernels.cuda._launch import kernel, launch, placed
 from minicae.kernels.cuda._queue import LOCK, QUEUE, is_pinned, stream
 
 
 def empty(shape, dtype):
     """As `reference.memory.empty`, on the device."""
+    QUEUE.events += 1
     return cuda.device_array(shape, dtype)
 
 
@@ -28,14 +29,14 @@ def upload(host, array):
     numbers = np.ascontiguousarray(numbers, array.dtype).reshape(array.shape)
     with LOCK:
         QUEUE.before_writing(array)
-        array.copy_to_device(numbers, stream=stream() if is_pinned(numbers) else 0)
+        send(numbers, array, stream() if is_pinned(numbers) else 0)
 
 
 def download(array):
     """As `reference.memory.download`; waits until everything before it is done."""
     with LOCK:
         QUEUE.flush()
-        return np.array(array.copy_to_host())
+        return fetch(array)
 
 
 # a copy of a model, and one that is pickled, has arrays of its own there
