@@ -6,6 +6,9 @@
    what was copied there. Each call is a line in the file that MINICAE_DRIVER_LOG names: the call, its arguments, and the
    error where there is one. Functions are called as in NVIDIA's manual, without the _v2 that some names end in.
 
+       cc -shared -fPIC -o FOLDER/libcuda.so.1 *.c -ldl
+       LD_LIBRARY_PATH=FOLDER MINICAE_DRIVER_LOG=FILE python ...
+
    Addresses of the device are no addresses of the host, and are never given out twice. While a stream captures, what
    waits, allocates, frees or is queued anywhere else is refused and spoils the capture; a driver refuses some of this in
    a stricter mode only. One call and one capture at a time; all work is done when its call returns. */
