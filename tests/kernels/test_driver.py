@@ -20,6 +20,7 @@ SOURCES = ROOT / "tests" / "cuda" / "driver"
 NAME = "stand-in for an H200"
 RULES = [
     "copies_stay_inside",
+    "threads_need_a_context",
     "launches_are_sound",
     "a_capture_is_replayed",
     "a_capture_is_easily_spoilt",

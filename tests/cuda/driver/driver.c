@@ -6,8 +6,8 @@
 #include <stdarg.h>
 
 static char device_context;
-static void *contexts[64] = {NULL}; /* the last is the current one */
-static int depth;
+static __thread void *contexts[64]; /* the last is the current one of a thread */
+static __thread int depth;
 
 int tell(int result, const char *format, ...) {
     static FILE *log;
@@ -33,11 +33,14 @@ int cuGetProcAddress_v2(const char *symbol, void **found, int version, unsigned 
     return *found ? OK : (tell(OK, "missing %s", symbol), NOT_FOUND); /* to call it is an error of cuda-bindings */
 }
 
+int outside(void) { return contexts[depth] ? OK : INVALID_CONTEXT; }
+
 int cuInit(u32 flags) { return tell(OK, "cuInit"); }
 int cuDriverGetVersion(int *version) { return *version = 13000, OK; }
 int cuGetErrorName(int error, const char **name) {
     static const struct { int error; const char *name; } all[] = {
-        {INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE"}, {INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE"},
+        {INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE"}, {INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT"},
+        {INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE"}, {NOT_FOUND, "CUDA_ERROR_NOT_FOUND"},
         {ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS"}, {OUT_OF_RESOURCES, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES"},
         {CAPTURE_UNSUPPORTED, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"},
         {CAPTURE_INVALIDATED, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"},
@@ -81,5 +84,5 @@ int cuCtxPopCurrent(void **popped) {
     depth -= depth > 0;
     return OK;
 }
-int cuCtxGetDevice(int *device) { return *device = 0, OK; }
+int cuCtxGetDevice(int *device) { return *device = 0, outside(); }
 int cuCtxSynchronize(void) { return tell(disturbed(CAPTURE_UNSUPPORTED), "cuCtxSynchronize"); }

@@ -29,7 +29,7 @@ static int keep(Address at, size_t bytes, char *host) {
     Memory *made = malloc(sizeof *made);
     *made = (Memory){memories, at, bytes, host};
     memories = made;
-    used += bytes;
+    used += on_device(at) ? bytes : 0;
     return OK;
 }
 
@@ -40,14 +40,14 @@ static int release(Address at) {
         if (one->at == at && one->host) {
             free(one->host);
             one->host = NULL;
-            used -= one->bytes;
+            used -= on_device(at) ? one->bytes : 0;
             return OK;
         }
     return INVALID_VALUE;
 }
 
 int cuMemAlloc(Address *at, size_t bytes) {
-    int result = disturbed(CAPTURE_UNSUPPORTED);
+    int result = outside() ? outside() : disturbed(CAPTURE_UNSUPPORTED);
     if (!result) result = !bytes ? INVALID_VALUE : bytes > TOTAL - used ? OUT_OF_MEMORY : OK;
     if (!result) {
         *at = next_address;
@@ -59,7 +59,7 @@ int cuMemAlloc(Address *at, size_t bytes) {
 int cuMemFree(Address at) { return tell(release(at), "cuMemFree address=%#llx", at); }
 
 int cuMemHostAlloc(char **made, size_t bytes, u32 flags) {
-    int result = disturbed(CAPTURE_UNSUPPORTED);
+    int result = outside() ? outside() : disturbed(CAPTURE_UNSUPPORTED);
     *made = result ? NULL : calloc(1, bytes);
     if (!result) keep((Address)*made, bytes, *made);
     return tell(result, "cuMemHostAlloc address=%#llx bytes=%zu", (Address)*made, bytes);

@@ -3,6 +3,7 @@
 Nothing is computed there, so every weight must stay what `reference` makes of the same seed, wherever the model goes.
 """
 
+import concurrent.futures
 import copy
 import gc
 import os
@@ -71,6 +72,8 @@ def train(name):
         assert np.isfinite(one.evaluate(x)["loss"])
         assert same(one.get_weights(), first)
     model.fit(x, epochs=1, batch_size=3, verbose=0)
+    with concurrent.futures.ThreadPoolExecutor(1) as elsewhere:
+        elsewhere.submit(model.train_on_batch, x).result()
     del others, loaded, one
     model.to("reference")
     assert same(model.get_weights(), first)

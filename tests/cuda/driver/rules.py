@@ -1,6 +1,7 @@
 """What a driver refuses and the simulator allows, asked of the stand-in itself. tests/kernels/test_driver.py runs it."""
 
 import contextlib
+import threading
 import types
 
 import numpy as np
@@ -52,6 +53,24 @@ def copies_stay_inside():
     ):  # fmt: skip
         with refused("INVALID_VALUE"):
             call(*arguments)
+
+
+def threads_need_a_context():
+    """numba makes one current where it is asked; a call of the driver alone does not."""
+    said = []
+
+    def call():
+        try:
+            driver.cuMemAlloc(64)
+        except CudaAPIError as error:
+            said.append(error.code.name)
+        cuda.current_context()
+        driver.cuMemFree(driver.cuMemAlloc(64))
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    assert said == ["CUDA_ERROR_INVALID_CONTEXT"]
 
 
 def launches_are_sound():
@@ -133,8 +152,10 @@ def events_tell_the_time():
 
 if __name__ == "__main__":
     backend("cuda")
+    cuda.current_context()
     for rule in (
         copies_stay_inside,
+        threads_need_a_context,
         launches_are_sound,
         a_capture_is_replayed,
         a_capture_is_easily_spoilt,

@@ -19,7 +19,7 @@ int disturbed(int result) {
 }
 
 int queue(Stream *stream, const Node *node) {
-    if (!known(stream)) return INVALID_HANDLE;
+    if (outside() || !known(stream)) return outside() ? outside() : INVALID_HANDLE;
     if (capturing && stream != capturing) return disturbed(legacy(stream) ? CAPTURE_IMPLICIT : CAPTURE_UNSUPPORTED);
     if (!capturing) return execute(node);
     if (capturing->status == SPOILT) return CAPTURE_INVALIDATED;
