@@ -27,11 +27,11 @@ RULES = [
     "events_tell_the_time",
 ]
 WARM, SPARE = 2, 256  # of each model; bytes of settings that may cross in each
-STEPS = {  # what crosses in a step of 4 samples: batch, noise, costs, charges; and the parameters
-    "dense": (4 * 8 * 4 + 4 * 8, 8 * 6 + 6 + 6 * 8 + 8),
-    "convolutional": (4 * 64 * 4 + 4 * 8, 9 * 16 + 16 + 2 * 16 + 9 * 16 * 32 + 32 + 9 * 32 + 1),
-    "denoising": (2 * 4 * 8 * 4 + 4 * 8, 8 * 6 + 6 + 6 * 8 + 8),
-    "variational": (4 * 8 * 4 + 4 * 2 * 4 + 2 * 4 * 8, 8 * 4 + 4 + 2 * 8 + 8),
+CROSS = {  # bytes in a step of 4 samples: batch, noise, costs, charges
+    "dense": 4 * 8 * 4 + 4 * 8,
+    "convolutional": 4 * 64 * 4 + 4 * 8,
+    "denoising": 2 * 4 * 8 * 4 + 4 * 8,
+    "variational": 4 * 8 * 4 + 4 * 2 * 4 + 2 * 4 * 8,
 }
 
 
@@ -79,25 +79,22 @@ def test_what_a_driver_refuses_is_refused(driver):
     assert done.stdout.split() == RULES
     launched = [call.partition(" stream")[0] for call in calls if call.startswith("cuGraphLaunch")]
     assert launched == ["cuGraphLaunch nodes=3 bytes=2400"] * 2 + ["cuGraphLaunch nodes=3 bytes=0"]
-    assert any("memory._scale grid=2,1,1 block=256,1,1" in call for call in calls)
+    assert any("guard._clip grid=2,1,1 block=256,1,1" in call for call in calls)
 
 
 def test_models_train_and_travel(driver):
-    """models.py looks at what comes back; here is how: nothing is refused, and a warm step takes and frees no memory."""
+    """models.py looks at what comes back; here is how: nothing is refused; a warm step is one graph and takes no memory."""
     done, calls = driver.run(SOURCES / "models.py")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.split() == list(STEPS)
+    assert done.stdout.split() == list(CROSS)
     assert not refusals(calls)
-    for name, (numbers, parameters) in STEPS.items():
+    for name, numbers in CROSS.items():
         begin = calls.index(f"# warm {name}")
         warm = calls[begin + 1 : calls.index("# end", begin)]
-        strange = [
-            call for call in warm if not call.startswith(("cuLaunchKernel", "cuMemcpy", "cuGraphLaunch", "cuStream"))
-        ]
-        assert not strange
-        assert sum(number("nodes", call, 1) for call in warm if "Launch" in call) >= 10 * WARM
-        blocks = min(64, -(-parameters // 256))  # that look whether a gradient is finite
-        cross = WARM * (numbers + 4 * blocks)
+        launches = [call for call in warm if not call.startswith("cuMemcpy")]
+        assert len(launches) == WARM and all(call.startswith("cuGraphLaunch") for call in launches)
+        assert all(number("nodes", call, 0) >= 10 for call in launches)
+        cross = WARM * (numbers + 4)
         assert cross <= sum(number("bytes", call, 0) for call in warm) <= cross + WARM * SPARE
     addresses = [
         {number("address", call) for call in calls if call.startswith(kind)} for kind in ("cuMemAlloc", "cuMemFree ")
@@ -162,4 +159,4 @@ def test_the_benchmark_says_what_is_wrong_and_times_the_rest(driver, tmp_path):
     *_, timed = rows.values()
     assert timed["median"] > 0 and timed["peak"] > 0
     assert not refusals(calls)
-    assert {"cuEventRecord", "cuEventElapsedTime", "cuMemcpyDtoD"} <= {call.split()[0] for call in calls}
+    assert {"cuEventRecord", "cuEventElapsedTime", "cuMemcpyDtoDAsync"} <= {call.split()[0] for call in calls}

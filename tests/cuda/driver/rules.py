@@ -25,9 +25,9 @@ def refused(code):
     assert not isinstance(caught.value, AssertionError)
 
 
-def scale():
+def clip():
     """A kernel of two arguments, compiled."""
-    return KERNELS["memory._scale"].version(REAL, np.dtype(np.uint8))
+    return KERNELS["guard._clip"].version(REAL, np.dtype(np.uint8))
 
 
 def borrowed(count):
@@ -75,7 +75,7 @@ def threads_need_a_context():
 
 def launches_are_sound():
     """A grid and a block that a device does not have, threads beyond a kernel's bounds, an array that was freed."""
-    (at, array), kernel = borrowed(300), scale()
+    (at, array), kernel = borrowed(300), clip()
     kernel[2, 256](array, REAL.type(2))
     for grid, block in (((1, 65536), 32), (1, 1025), (1, (1, 1, 65))):
         with refused("INVALID_VALUE"):
@@ -98,7 +98,7 @@ def a_capture_is_replayed():
     driver.cuStreamBeginCapture(handle, RELAXED)
     assert int(driver.cuStreamIsCapturing(handle)) == 1
     array.copy_to_device(host, stream=stream)
-    scale()[2, 256, stream](array, REAL.type(2))
+    clip()[2, 256, stream](array, REAL.type(2))
     other.copy_to_device(array, stream=stream)
     graph = driver.cuStreamEndCapture(handle)
     assert int(driver.cuStreamIsCapturing(handle)) == 0
@@ -119,7 +119,7 @@ def a_capture_is_replayed():
 def a_capture_is_easily_spoilt():
     """By what waits, allocates or frees, and by work on another stream."""
     handle, other = int(cuda.stream().handle), cuda.stream()
-    array, host, kernel = cuda.to_device(np.ones(4, REAL)), np.zeros(4, REAL), scale()
+    array, host, kernel = cuda.to_device(np.ones(4, REAL)), np.zeros(4, REAL), clip()
     end, spare = cuda.event(), int(driver.cuMemAlloc(4))
     for disturb, code in (
         (lambda: kernel[1, 32](array, REAL.type(2)), "IMPLICIT"),
