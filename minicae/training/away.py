@@ -42,11 +42,15 @@ class Steps:
         trainer.last_good = handed.kept
         return reconstruction, penalty
 
+    def forget(self) -> None:
+        """Ask the layers again at the next step."""
+        self._known.clear()
+
     def _handed(self, queue, x, target, share, ends):
         """All of a step but the optimizer, in the queue."""
-        key = x.shape, target is x, share, ends
+        key = x.shape, target is x, share, ends, self.trainer.loss
         if self._stamp != (queue.events, Watched.changes) or any(x.shape != known[0] for known in self._known):
-            self._known.clear()
+            self.forget()
         if key in self._known:
             self._known[key].again(queue, x, target)
             return self._known[key]

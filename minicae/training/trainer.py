@@ -236,6 +236,7 @@ class Trainer:
     def forget(self) -> None:
         """The weights were set from outside: what was good before them is no longer of use."""
         self.last_good = self._gathered = None
+        self._there.forget()
 
     def moved(self) -> None:
         """The model runs on another backend now, and so do loss and optimizer."""

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 import minicae as mc
+from minicae import kernels
 from minicae import layers as L
 from minicae.errors import DataError, DivergedError
 from minicae.kernels.cuda._queue import Graph
 from minicae.schedules import OneCycle
+from minicae.training import away
 
 SGD = mc.optimizers.SGD  # Adam would make a full step of what rounding leaves of a gradient of 0
 
@@ -161,6 +163,68 @@ def test_outputs_that_are_no_probabilities_move_nothing():
     with pytest.raises(DataError, match="needs outputs in 0..1"):
         model.train_on_batch(batch())
     assert np.array_equal(weights(model), before) and model.optimizer.steps == steps
+
+
+def test_within_an_epoch_the_layers_are_asked_once_for_each_kind_of_batch(monkeypatch):
+    asked, begin = [], away.Handed.__init__
+    monkeypatch.setattr(away.Handed, "__init__", lambda self, *of: (asked.append(of[1].shape), begin(self, *of))[1])
+    model = mc.Sequential([L.Dropout(0.2), L.Dense(3, "tanh"), L.Dense(5)], 5, backend="cuda")
+    model.compile("mse", "adam")
+    model.fit(batch(22), epochs=3, batch_size=4, verbose=0)
+    assert asked == 3 * [(4, 5), (2, 5)]
+    asked.clear()
+    model.fit(batch(24), epochs=2, batch_size=4, accumulate=2, verbose=0)
+    assert asked == 2 * [(4, 5), (4, 5)]  # the first of an update, and the one that ends it
+
+
+class Steep(mc.losses.MeanSquaredError):
+    """A user's loss whose gradient depends on something that nobody else can see."""
+
+    factor = [1.0]
+
+    def step(self, y, target, fused=False):
+        value, dy = super().step(y, target)
+        kernels.backend(self.backend).scale(dy, self.factor[0])
+        return value, dy
+
+
+def test_code_of_other_people_is_asked_every_time():
+    ends = []
+    for backend in ("reference", "cuda"):
+        model = mc.Sequential([L.Dense(3, "tanh"), L.Dense(5)], 5, backend=backend)
+        model.compile(Steep(), SGD(0.1))
+        for Steep.factor[0] in (1.0, 1.0, 1.0, 2.0, 3.0):
+            model.train_on_batch(batch())
+        ends.append(weights(model))
+    assert np.allclose(*ends, rtol=1e-4, atol=1e-6)
+
+
+def test_models_that_take_turns_do_not_take_each_others_steps():
+    ends = []
+    for backend in ("reference", "cuda"):
+        models = [mc.Sequential([L.Dense(3, "tanh"), L.Dense(5)], 5, backend=backend, seed=s) for s in range(2)]
+        for model in models:
+            model.compile("mse", SGD(0.1, momentum=0.9))
+        for turn in (0, 0, 0, 1, 0, 1, 1, 1, 0):
+            models[turn].train_on_batch(batch())
+        ends.append(np.concatenate([weights(model) for model in models]))
+    assert np.allclose(*ends, rtol=1e-4, atol=1e-6)
+
+
+def test_a_training_that_was_left_in_the_middle_of_an_update_leaves_nothing_of_it():
+    ends = []
+    for backend in ("reference", "cuda"):
+        model = mc.Sequential([L.Dense(3, "tanh"), L.Dense(5)], 5, backend=backend)
+        model.compile("mse", SGD(0.1))
+        for _ in range(3):
+            model.trainer.step(batch(), batch(), 0.5, False)
+            model.trainer.step(batch(), batch(), 0.5, True)
+        model.trainer.step(batch(), batch(), 0.5, False)
+        model.trainer.forget()  # as every `fit` does when it begins
+        model.trainer.step(batch(), batch(), 0.5, False)
+        model.trainer.step(batch(), batch(), 0.5, True)
+        ends.append(weights(model))
+    assert np.allclose(*ends, rtol=1e-4, atol=1e-6)
 
 
 def test_batches_of_an_epoch_and_parts_of_an_update():
