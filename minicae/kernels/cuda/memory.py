@@ -1,6 +1,7 @@
 """Memory on the device, the ways there and back, and the kernels that hardly calculate."""
 
 import copyreg
+import math
 
 import numpy as np
 
@@ -42,6 +43,12 @@ def crop2d(x, y, cropping):
     launch(_crop, y.size, x, y, *x.shape[1:], *y.shape[1:3], cropping[0], cropping[2])
 
 
+def append_one_hot(x, labels, y):
+    """As `reference.memory.append_one_hot`."""
+    _, *pixels, C = x.shape
+    launch(_append, y.size, x, labels, y, math.prod(pixels), C, y.shape[y.ndim - 1])
+
+
 def transpose(x, y):
     """As `reference.memory.transpose`."""
     launch(_transpose, x.size, x, y, *x.shape)
@@ -79,6 +86,21 @@ def _crop(x, y, H, W, C, OH, OW, top, left):
         rest, j = divide(rest, OW)
         n, i = divide(rest, OH)
         y[at] = x[((n * H + top + i) * W + left + j) * C + c]
+
+
+@kernel("RRRiii")
+def _append(x, labels, y, P, C, F):
+    at = cuda.grid(1)
+    if at < y.size:
+        pixel, c = divide(at, F)
+        if c < C:
+            y[at] = x[pixel * C + c]
+        else:
+            n, _ = divide(pixel, P)
+            half, one = y.dtype.type(0.5), y.dtype.type(1)
+            apart = abs(labels[n] - y.dtype.type(c - C))
+            hot = apart < half or (apart == half and (c - C) & 1 == 0)  # rounded to it, a half to the even class
+            y[at] = one if hot else one - one
 
 
 @kernel("RR")
