@@ -42,7 +42,7 @@ def without_barriers(monkeypatch):
 
 
 @simulated
-@pytest.mark.parametrize("C, F", [(4, 4), (5, 5)])
+@pytest.mark.parametrize("C, F", [(4, 4), (5, 11)])
 def test_a_dropped_barrier_shows(backend, without_barriers, C, F):
     """Shared memory is NaN until it is written, so a thread that does not wait for the others is found out."""
     want = convolve(reference, C, F)
@@ -60,6 +60,19 @@ def test_a_dropped_barrier_shows_in_sums(backend, without_barriers):
     without_barriers()
     backend.mse_forward(y, target, costs)
     assert costs.tolist() != [40, 40, 40]
+
+
+@simulated
+def test_a_dropped_barrier_shows_where_runs_are_added_up(backend, without_barriers):
+    rng = np.random.default_rng(0)
+    x, dy = (integers(rng, 2, 8, 8, C).astype(np.float32) for C in (5, 1))  # the direct kernel has none of its own
+    got, want = blank((3, 3, 5, 1), np.float32), blank((3, 3, 5, 1), np.float32)
+    reference.conv2d_backward_weight(x, dy, want, None, *CONVOLUTION)
+    backend.conv2d_backward_weight(x, dy, got, None, *CONVOLUTION)
+    assert np.array_equal(got, want)
+    without_barriers()
+    backend.conv2d_backward_weight(x, dy, got, None, *CONVOLUTION)
+    assert np.isnan(got).any()
 
 
 def test_a_warm_call_allocates_nothing(monkeypatch):
