@@ -28,7 +28,7 @@ BODIES = [  # and the values of every parameter but the dtype
     (test_elementwise.test_activations_at_the_ends_of_the_line, CURVES),
     (test_elementwise.test_activations_keep_a_nan_and_an_empty_batch, CURVES),
     (test_elementwise.test_at_the_kink_the_slope_is_that_of_the_left, {}),
-    (test_elementwise.test_softmax, {"shape": [(4, 5), (2, 3, 2, 3), (3, 1)]}),
+    (test_elementwise.test_softmax, {"shape": [(4, 5), (2, 3, 2, 3), (3, 1), (5, 70)]}),
     (test_elementwise.test_softmax_of_large_numbers_and_of_a_nan, {}),
     (test_elementwise.test_batchnorm, {"shape": [(7, 3), (2, 3, 4, 5), (130, 1)], "training": [True, False]}),
     (test_elementwise.test_dropout_by_hand, {}),

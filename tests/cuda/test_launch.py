@@ -75,6 +75,22 @@ def test_a_dropped_barrier_shows_where_runs_are_added_up(backend, without_barrie
     assert np.isnan(got).any()
 
 
+@simulated
+def test_a_dropped_barrier_shows_in_softmax(backend, without_barriers):
+    x, dy = np.log(np.array([[1, 2, 5, 4, 4], [1, 1, 1, 1, 4]], np.float32)), np.eye(2, 5, dtype=np.float32)
+    y, dx = blank(x.shape, np.float32), blank(x.shape, np.float32)
+    want = np.array([[1, 2, 5, 4, 4], [2, 2, 2, 2, 8]]) / 16
+    backend.softmax_forward(x, y)
+    backend.softmax_backward(dy, y, dx)
+    assert np.allclose(y, want, rtol=1e-6)
+    assert np.allclose(dx, want * (dy - (dy * want).sum(1, keepdims=True)), rtol=1e-5)
+    without_barriers()
+    backend.softmax_forward(x, y)
+    assert not np.allclose(y, want, rtol=1e-3)
+    backend.softmax_backward(dy, want.astype(np.float32), dx)
+    assert np.isnan(dx).any()
+
+
 def test_a_warm_call_allocates_nothing(monkeypatch):
     module = _backend("cuda")
     rng = np.random.default_rng(0)
