@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minicae.errors import ShapeError
 from minicae.kernels import backend as _backend
 from minicae.kernels import reference
 from minicae.kernels.cuda import _launch
@@ -127,6 +128,18 @@ def test_what_is_not_aligned_is_read_number_by_number():
     w_there, y_there = there(module, w, y)
     module.dense_forward(shifted, w_there, None, y_there, "linear", 0.0)
     assert np.array_equal(module.download(y_there), x @ w)
+
+
+def test_what_32_bits_cannot_count_is_refused(monkeypatch):
+    module = _backend("cuda")
+    made = []
+    monkeypatch.setattr(_launch.cuda, "device_array", lambda shape, dtype: made.append(shape))
+    for shape in (2**31, (2**31,), (2**20, 64, 64, 3), (2**40, 2**40)):
+        with pytest.raises(ShapeError, match="numbers, kernels on the device count to 2,147,418,112: choose a smaller"):
+            module.empty(shape, np.float32)
+    for shape in (2**31 - 2**16, (2**10, 2**10, 2**10), ()):
+        module.empty(shape, np.float32)
+    assert made == [2**31 - 2**16, (2**10, 2**10, 2**10), ()]
 
 
 def test_what_is_downloaded_is_a_copy():
