@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minicae.errors import ShapeError
+from minicae.errors import SettingError
 from minicae.kernels import backend as _backend
 from minicae.kernels import reference
 from minicae.kernels.cuda import _launch
@@ -135,7 +135,9 @@ def test_what_32_bits_cannot_count_is_refused(monkeypatch):
     made = []
     monkeypatch.setattr(_launch.cuda, "device_array", lambda shape, dtype: made.append(shape))
     for shape in (2**31, (2**31,), (2**20, 64, 64, 3), (2**40, 2**40)):
-        with pytest.raises(ShapeError, match="numbers, kernels on the device count to 2,147,418,112: choose a smaller"):
+        with pytest.raises(
+            SettingError, match="numbers, kernels on the device count to 2,147,418,112: choose a smaller"
+        ):
             module.empty(shape, np.float32)
     for shape in (2**31 - 2**16, (2**10, 2**10, 2**10), ()):
         module.empty(shape, np.float32)

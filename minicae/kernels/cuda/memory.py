@@ -5,19 +5,15 @@ import math
 
 import numpy as np
 
-from minicae.errors import ShapeError
 from minicae.kernels.cuda._launch import DeviceNDArray, cuda, divide, kernel, launch, placed
+from minicae.memory import countable
 
 MOST = 2**31 - 2**16  # in 32 bits, and the last block of threads reaches beyond the end
 
 
 def empty(shape, dtype):
-    """As `reference.memory.empty`, on the device. Raises ShapeError for more numbers than kernels can count."""
-    size = math.prod(shape) if isinstance(shape, tuple) else shape
-    if size > MOST:
-        raise ShapeError(
-            f"an array {shape} has {size:,} numbers, kernels on the device count to {MOST:,}: choose a smaller batch or model"
-        )
+    """As `reference.memory.empty`, on the device. Raises SettingError for more numbers than kernels can count."""
+    countable(shape, MOST)
     return cuda.device_array(shape, dtype)
 
 
