@@ -106,17 +106,25 @@ STEPS = {
     "sparse, kl": [("down", (2,))],  # the mean activation of each unit
     "variational, dense": [("down", (3,)), ("up", (3, 2))],  # the divergence of each image, noise
     "contractive, convolutional": [("up", "batch"), ("down", (3,))],  # in which direction an image is moved, its charge
+    "conditional_variational, dense": [
+        ("down", (3,)),
+        ("up", (3, 2)),
+        ("up", "target"),
+    ],  # as variational; without labels
+    "conditional_variational, convolutional": [("down", (3,)), ("up", (3, 2)), ("up", "target")],
 }
 
 
 @pytest.mark.parametrize("name", STEPS)
 def test_only_the_batch_the_noise_and_the_costs_cross(name, crossings):
     model = ZOO[name](backend="cuda")
-    x, _ = data(model)
-    model.trainer.step(x, x)
+    x, target = data(model)
+    target = x if target is None else target
+    model.trainer.step(x, target)
     crossings.clear()
-    model.trainer.step(x, x)
-    inside = [(way, x.shape if shape == "batch" else shape) for way, shape in STEPS[name]]
+    model.trainer.step(x, target)
+    arrays = {"batch": x.shape, "target": target.shape}
+    inside = [(way, arrays.get(shape, shape)) for way, shape in STEPS[name]]
     step = [("up", x.shape), ("up", (_queue.ROOM,)), *inside, ("down", (3,)), ("down", (1,))]
     assert sorted(map(str, crossings)) == sorted(map(str, step))
 
@@ -267,6 +275,16 @@ def test_layers_of_other_people_compute_at_home(place):
         assert not np.allclose(model.get_weights()[place if place == 0 else 2 * place], 1, atol=1e-6)
         ends[-1] = np.append(ends[-1], weights(copy.deepcopy(model)))
     assert np.allclose(*ends, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("base", [L.SplitLabels, L.AppendLabels])
+def test_labels_find_the_layer_that_reads_them_where_one_of_the_two_computes_at_home(base):
+    own = type("Own", (base,), {"__module__": "elsewhere"})
+    split, append = (own if base is one else one for one in (L.SplitLabels, L.AppendLabels))
+    model = mc.Sequential([split(), L.Activation("linear"), append(3)], 3, backend="cuda")
+    x = np.random.default_rng(0).random((4, 2), np.float32)
+    assert [layer.away for layer in model.layers] == [split is not own, True, append is not own]
+    assert np.array_equal(model.predict(mc.conditioned(x, [2, 0, -1, 1])), np.append(x, np.eye(4, 3)[[2, 0, 3, 1]], 1))
 
 
 def test_what_reads_weights_of_a_layer_at_home_is_refused():

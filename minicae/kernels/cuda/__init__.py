@@ -38,7 +38,7 @@ from minicae.kernels.cuda.loss import (
     mse_backward,
     mse_forward,
 )
-from minicae.kernels.cuda.memory import add, crop2d, pad2d, scale, transpose
+from minicae.kernels.cuda.memory import add, append_one_hot, crop2d, pad2d, scale, transpose
 from minicae.kernels.cuda.memory import download as download
 from minicae.kernels.cuda.memory import empty as empty
 from minicae.kernels.cuda.memory import upload as upload
@@ -82,6 +82,7 @@ __all__ = [
     "activation_forward",
     "adam_step",
     "add",
+    "append_one_hot",
     "avgpool2d_backward",
     "avgpool2d_forward",
     "batchnorm_backward",

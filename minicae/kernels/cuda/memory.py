@@ -1,16 +1,21 @@
 """Memory on the device, the ways there and back, and the kernels that hardly calculate."""
 
 import copyreg
+import math
 
 import numpy as np
 
 from minicae.kernels.cuda._device import DeviceNDArray, cuda, divide, fetch, send
 from minicae.kernels.cuda._launch import kernel, launch, placed
 from minicae.kernels.cuda._queue import LOCK, QUEUE, is_pinned, stream
+from minicae.memory import countable
+
+MOST = 2**31 - 2**16  # in 32 bits, and the last block of threads reaches beyond the end
 
 
 def empty(shape, dtype):
-    """As `reference.memory.empty`, on the device."""
+    """As `reference.memory.empty`, on the device. Raises SettingError for more numbers than kernels can count."""
+    countable(shape, MOST)
     QUEUE.events += 1
     return cuda.device_array(shape, dtype)
 
@@ -53,6 +58,12 @@ def crop2d(x, y, cropping):
     launch(_crop, y.size, x, y, *x.shape[1:], *y.shape[1:3], cropping[0], cropping[2])
 
 
+def append_one_hot(x, labels, y):
+    """As `reference.memory.append_one_hot`."""
+    _, *pixels, C = x.shape
+    launch(_append, y.size, x, labels, y, math.prod(pixels), C, y.shape[y.ndim - 1])
+
+
 def transpose(x, y):
     """As `reference.memory.transpose`."""
     launch(_transpose, x.size, x, y, *x.shape)
@@ -90,6 +101,21 @@ def _crop(x, y, H, W, C, OH, OW, top, left):
         rest, j = divide(rest, OW)
         n, i = divide(rest, OH)
         y[at] = x[((n * H + top + i) * W + left + j) * C + c]
+
+
+@kernel("RRRiii")
+def _append(x, labels, y, P, C, F):
+    at = cuda.grid(1)
+    if at < y.size:
+        pixel, c = divide(at, F)
+        if c < C:
+            y[at] = x[pixel * C + c]
+        else:
+            n, _ = divide(pixel, P)
+            half, one = y.dtype.type(0.5), y.dtype.type(1)
+            apart = abs(labels[n] - y.dtype.type(c - C))
+            hot = apart < half or (apart == half and (c - C) & 1 == 0)  # rounded to it, a half to the even class
+            y[at] = one if hot else one - one
 
 
 @kernel("RR")
