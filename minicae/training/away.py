@@ -79,7 +79,7 @@ class Handed:
         if ends:
             self.kept = parameters.empty() if self.kept is None else self.kept
             costs = [charge.array for charge in (self.reconstruction, *(charge for _, charge in self.charges))]
-            self.sound = model.kernels.keep_if_finite(parameters.gradients, parameters.values, self.kept, *costs)
+            self.sound = model.kernels.keep_if_finite(parameters.gradients, parameters.values, self.kept, costs)
         self.upload, self.drawn = model.kernels.upload, [leaf.saved.drawn for leaf in model.leaves()]
         # other people's code may do otherwise the next time
         self.repeatable = all(type(one).__module__.startswith("minicae.") for one in (trainer.loss, *model.leaves()))

@@ -132,6 +132,14 @@ def nothing(dtype):
     return cuda.device_array(4, dtype)
 
 
+def verdict(gradients):
+    """An array of one number: 0 unless `keep_if_finite` last found these gradients, or what came with them, not finite."""
+    bad = getattr(gradients, "_verdict", None)
+    if bad is None:
+        bad = gradients._verdict = placed(np.zeros(1, gradients.dtype))
+    return bad
+
+
 def placed(host: np.ndarray):
     """A new array on the device with the numbers of `host`."""
     return cuda.to_device(np.ascontiguousarray(host))

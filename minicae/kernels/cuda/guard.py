@@ -5,14 +5,14 @@ import math
 import numpy as np
 
 from minicae.kernels.cuda._device import cuda, float64
-from minicae.kernels.cuda._launch import BLOCK, kernel, launch, placed, run, scratch
+from minicae.kernels.cuda._launch import BLOCK, kernel, launch, run, scratch, verdict
 from minicae.kernels.cuda.memory import download
 from minicae.later import Later
 
 BLOCKS = 64  # that look at the gradients
 
 
-def keep_if_finite(gradients, values, kept, *others):
+def keep_if_finite(gradients, values, kept, others=()):
     """As `reference.guard.keep_if_finite`, with a bool that comes later.
 
     What was found stays with the gradients: if they or the others are not finite, optimizers do nothing for them, until
@@ -28,14 +28,6 @@ def keep_if_finite(gradients, values, kept, *others):
     run(_judge, 1, BLOCK, found, bad, blocks + len(others))
     launch(_keep, values.size, bad, values, kept)
     return Later(bad, lambda: not download(bad)[0])
-
-
-def verdict(gradients):
-    """An array of one number: 0 unless `keep_if_finite` last found these gradients, or what came with them, not finite."""
-    bad = getattr(gradients, "_verdict", None)
-    if bad is None:
-        bad = gradients._verdict = placed(np.zeros(1, gradients.dtype))
-    return bad
 
 
 def clip_by_value(gradients, limit):

@@ -6,8 +6,7 @@ None moves a weight whose gradient `keep_if_finite` has found bad.
 import math
 
 from minicae.kernels.cuda._device import cuda
-from minicae.kernels.cuda._launch import device, kernel, launch
-from minicae.kernels.cuda.guard import verdict
+from minicae.kernels.cuda._launch import device, kernel, launch, verdict
 
 
 def sgd_step(values, gradients, velocity, learning_rate, momentum, nesterov):

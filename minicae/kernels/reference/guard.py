@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def keep_if_finite(gradients, values, kept, *others):
+def keep_if_finite(gradients, values, kept, others=()):
     """kept = values, if no gradient is infinite or NaN: what training goes back to when the next update fails.
 
     Parameters
@@ -11,7 +11,7 @@ def keep_if_finite(gradients, values, kept, *others):
     gradients : float32|float64 (P,)
     values : same dtype (P,)
     kept : same dtype (P,), written if the gradients are finite
-    others : further arrays that must be finite too, of the same dtype or float64
+    others : list of further arrays that must be finite too, of the same dtype or float64
 
     Returns
     -------
