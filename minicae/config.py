@@ -51,6 +51,18 @@ class Configurable:
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
+class Watched(Configurable):
+    """Base of layers and losses: `Watched.changes` is another number once an attribute of one of them has been set."""
+
+    changes = 0
+    unwatched = frozenset()  # names of attributes that change all the time
+
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value)
+        if name not in self.unwatched:
+            Watched.changes += 1
+
+
 class _NotKept:
     """Stands in a `repr` for an argument that the object did not keep."""
 

@@ -9,12 +9,13 @@ images does not depend on how they were batched.
 import numpy as np
 
 from minicae import kernels, ops
-from minicae.config import Configurable, pick
+from minicae.config import Watched, pick
 from minicae.errors import DataError, SettingError, ShapeError
+from minicae.later import Later
 from minicae.layers.base import Memory
 
 
-class Loss(Configurable):
+class Loss(Watched):
     """Base class. `loss(y, target)` returns (value, dy); `per_image(y, target)` the cost of each image, (N,) float64.
 
     A loss of your own overrides `per_image`, and `step(y, target, fused=False)`, which gives (value, dy) unchecked.
@@ -45,11 +46,14 @@ class Loss(Configurable):
         """The cost of each image, (N,) float64; its mean is the value of the loss."""
         return self._costs(*self._pair(y, target)).copy()
 
-    def step(self, y, target, fused=False) -> tuple[float, np.ndarray]:
+    def step(self, y, target, fused=False) -> tuple[float | Later, np.ndarray]:
         """As a call, unchecked; `fused` gives the gradient before the sigmoid that made y."""
-        costs, dy = self._costs(y, target), self._buffer("dy", y)
+        value, dy = self._value(y, target), self._buffer("dy", y)
         self._call("backward", y, target, dy, self._scale(y) / len(y))
-        return float(np.add.reduce(costs)) / len(costs), dy
+        return value, dy
+
+    def check_output(self, y) -> None:
+        """DataError for outputs that this loss cannot be computed for."""
 
     def check_target(self, target) -> None:
         """DataError for targets that this loss cannot be computed for."""
@@ -79,13 +83,23 @@ class Loss(Configurable):
             costs = self._memory.buffers["costs"] = np.empty(len(y))
         costs = costs[: len(y)]
         if kernels.is_away(y):
-            there = self._buffer("costs there", y, (len(y),), costs.dtype)
-            self._call("forward", y, target, there)
-            costs[...] = kernels.backend(self.backend).download(there)
+            costs[...] = kernels.backend(self.backend).download(self._costs_there(y, target))
         else:
             self._call("forward", y, target, costs)
         costs *= self._scale(y)
         return costs
+
+    def _costs_there(self, y, target):
+        there = self._buffer("costs there", y, (len(y),), np.dtype(np.float64))
+        self._call("forward", y, target, there)
+        return there
+
+    def _value(self, y, target):
+        """The mean cost: a float, or what becomes one where y lies on a device."""
+        if kernels.is_away(y):
+            there, scale = self._costs_there(y, target), self._scale(y)
+            return Later(there, lambda: _mean(kernels.backend(self.backend).download(there) * scale))
+        return _mean(self._costs(y, target))
 
     def _call(self, direction, y, *arguments):
         getattr(kernels.serving(self.backend, y), f"{self._kernel}_{direction}")(y, *arguments)
@@ -96,7 +110,7 @@ class Loss(Configurable):
         held = self._memory.buffers.get(name)
         if held is None or len(held) < shape[0] or held.shape[1:] != shape[1:] or held.dtype != dtype:
             held = self._memory.buffers[name] = kernels.serving(self.backend, like).empty(shape, dtype)
-        return held[: shape[0]]
+        return held if len(held) == shape[0] else held[: shape[0]]
 
     def __getstate__(self):
         return {key: value for key, value in self.__dict__.items() if key != "_memory"}
@@ -145,19 +159,18 @@ class BinaryCrossEntropy(Loss):
             return super().step(y, target)
         dy = self._buffer("dy", y)
         kernels.serving(self.backend, y).mse_backward(y, target, dy, self._scale(y) / len(y) / 2)
-        costs = self._costs(y, target)
-        return float(np.add.reduce(costs)) / len(costs), dy
+        return self._value(y, target), dy
 
     def _costs(self, y, target):
         if not kernels.is_away(y):
-            self._check_output(y)
+            self.check_output(y)
             return super()._costs(y, target)
         costs = super()._costs(y, target)
         if np.isnan(costs).any():  # what is no probability makes the kernel say so
-            self._check_output(kernels.backend(self.backend).download(y))
+            self.check_output(kernels.backend(self.backend).download(y))
         return costs
 
-    def _check_output(self, y):
+    def check_output(self, y):
         if not self.from_logits and y.size and (y.min() < 0 or y.max() > 1):
             raise DataError(
                 f"{self!r} needs outputs in 0..1, got {y.min():.4g} to {y.max():.4g}: end the model with a sigmoid, or use"
@@ -181,6 +194,10 @@ class BinaryCrossEntropy(Loss):
             return mean
         mean = np.clip(mean, 1e-6, 1 - 1e-6)
         return np.log(mean / (1 - mean))
+
+
+def _mean(costs):
+    return float(np.add.reduce(costs)) / len(costs)
 
 
 NAMES = {

@@ -5,6 +5,7 @@ would not fit is refused before it is begun: an operating system gives out more 
 """
 
 import contextlib
+import math
 import re
 from pathlib import Path
 
@@ -45,4 +46,13 @@ def require(size: int, what: str, remedy: str) -> None:
     if left is not None and size > left:
         raise SettingError(
             f"{what} would take {size / 2**30:.1f} GiB of memory, {max(0, left) / 2**30:.1f} are left: {remedy}"
+        )
+
+
+def countable(shape: tuple | int, most: int) -> None:
+    """SettingError where an array of this shape has more numbers than kernels count."""
+    size = math.prod(shape) if isinstance(shape, tuple) else shape
+    if size > most:
+        raise SettingError(
+            f"an array {shape} has {size:,} numbers, kernels on the device count to {most:,}: choose a smaller batch or model"
         )

@@ -52,6 +52,15 @@ class Optimizer(Configurable):
             backend.clip_by_norm(gradients, self.clip_norm)
         self._move(backend, values, gradients, rate)
 
+    @property
+    def progress(self) -> tuple:
+        """Steps and state as they are, to be set again where a step turns out not to have been made."""
+        return self.steps, dict(self.state)
+
+    @progress.setter
+    def progress(self, progress):
+        self.steps, self.state = progress
+
     def reset(self) -> None:
         """Forget moments and steps."""
         self.steps, self.state = 0, {}

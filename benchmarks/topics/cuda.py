@@ -76,8 +76,9 @@ class Referee:
         contestant.patience = max(1.0, min(PATIENCE, self.left()))
         try:
             return contestant.request(*request)
-        except Unavailable:
-            self.session.end(name)
+        except Unavailable as failure:
+            if not str(failure).startswith("wrong"):  # a process that has given a wrong number is well
+                self.session.end(name)
             raise
 
     def compare(self, case):

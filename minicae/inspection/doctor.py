@@ -189,6 +189,7 @@ def calls(rng: np.random.Generator, images=4, side=36, many=50_000) -> Iterator[
     yield "occlusion_backward", whole(*x), corners, blank(*x), (6, 5)
     yield "pad2d", whole(*x), blank(N, S + 3, S + 7, 8), (1, 2, 3, 4)
     yield "crop2d", whole(N, S + 3, S + 7, 8), blank(*x), (1, 2, 3, 4)
+    yield "append_one_hot", whole(*x), whole(N), blank(N, S, S, 11)
     yield "transpose", whole(37, 41), blank(41, 37)
     yield "add", whole(*x), whole(*x), blank(*x)
     yield "scale", whole(*x), 0.5

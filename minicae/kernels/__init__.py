@@ -13,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 
 from minicae.errors import BackendError
+from minicae.later import Later
 from minicae.memory import aligned
 
 REMEDIES = {  # what to do where a backend cannot be imported
@@ -82,7 +83,7 @@ def _there_and_back(kernel, module):
         for host, array in moved.values():
             if host.flags.writeable:
                 host[...] = module.download(array)
-        return result
+        return result.value if isinstance(result, Later) else result
 
     return call
 

@@ -19,8 +19,9 @@ import threading
 import numpy as np
 
 from minicae import kernels, ops, shapes
-from minicae.config import Configurable
+from minicae.config import Watched
 from minicae.errors import MinicaeError, ShapeError
+from minicae.later import Later
 from minicae.memory import require
 from minicae.parameters import Declaration, Parameters
 
@@ -36,9 +37,10 @@ class Memory(threading.local):
 
     def __init__(self):
         self.buffers = {}
+        self.drawn = {}  # by name: (what draws, host's memory, device's), for numbers on their way to a device
 
 
-class Layer(Configurable):
+class Layer(Watched):
     """Base class: name, shapes, dtype, backend, parameters and buffers of a layer."""
 
     name = "layer"
@@ -49,7 +51,8 @@ class Layer(Configurable):
     input_shape = None
     output_shape = None
     parameters = None  # of the outermost layer only: the flat vectors of all
-    penalty = 0.0
+    _charge = 0.0
+    unwatched = frozenset({"penalty", "_charge"})
     there = {}  # {name: (value, gradient)} on the device, of a layer that computes at home
     at_home = False  # whether it computes with NumPy's arrays even where the backend's lie on a device
     away = False  # whether its arrays lie on a device
@@ -98,6 +101,20 @@ class Layer(Configurable):
         return [self]
 
     @property
+    def penalty(self) -> float:
+        """What the layer charges on the loss for the last forward pass; a layer that charges sets it there."""
+        return float(self._charge)
+
+    @penalty.setter
+    def penalty(self, charge):
+        self._charge = charge
+
+    def charge_mean(self, weight: float, costs) -> None:
+        """Charge weight * the mean of the costs (N,) float64; where they lie on a device, when somebody asks."""
+        charge = Later(costs, lambda: weight * float(self.home(costs).mean()))
+        self.penalty = charge if self.away else charge.value
+
+    @property
     def declared(self) -> list[Declaration]:
         """The parameters declared by the last `build`."""
         return self.__dict__.setdefault("_declared", [])
@@ -141,11 +158,14 @@ class Layer(Configurable):
 
     def filled(self, name: str, shape: tuple, draw, dtype=None) -> np.ndarray:
         """A buffer with the numbers that `draw(out=array)` writes into one of NumPy: the same numbers on every backend."""
-        array = self.buffer(name, shape, dtype)
-        host = np.empty(shape, dtype or self.dtype) if self.away else array
+        array, drawn = self.buffer(name, shape, dtype), self.saved.drawn
+        if not self.away:
+            draw(out=array)
+            return array
+        same = name in drawn and drawn[name][1].shape == shape
+        _, host, _ = drawn[name] = draw, drawn[name][1] if same else np.empty(shape, array.dtype), array
         draw(out=host)
-        if self.away:
-            self.kernels.upload(host, array)
+        self.kernels.upload(host, array)
         return array
 
     def lift(self, name: str, host: np.ndarray) -> np.ndarray:
@@ -191,12 +211,8 @@ class Layer(Configurable):
         self.name, self.dtype, self.backend = name, dtype, backend
         self.away = kernels.on_device(kernels.backend(backend)) and not self.at_home
         self.input_shape = self.output_shape = self.parameters = None
-        self.__dict__.pop("_kernels", None)
-        self.__dict__.pop("_memory", None)
-        self.__dict__.pop("_states", None)
-        self.__dict__.pop("_declared", None)
-        for planned in PLANNED:
-            self.__dict__.pop(planned, None)
+        for made in ("_kernels", "_memory", "_states", "_declared", *PLANNED):
+            self.__dict__.pop(made, None)
 
     def connect(self, input_shape) -> tuple:
         """`build`, remembering both shapes and naming the layer in whatever goes wrong."""

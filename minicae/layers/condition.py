@@ -7,9 +7,11 @@ The target of training is x without labels: `model.fit(conditioned(x, labels), x
 Source: Sohn, Lee and Yan, "Learning Structured Output Representation using Deep Conditional Generative Models" (2015).
 """
 
+import math
+
 import numpy as np
 
-from minicae import conversion, ops, shapes
+from minicae import conversion, kernels, ops, shapes
 from minicae.errors import DataError, SettingError, ShapeError
 from minicae.layers.base import Layer
 
@@ -35,16 +37,14 @@ def conditioned(x, labels) -> np.ndarray:
     return y
 
 
-def one_hot(labels, classes, y) -> None:
-    """y (N, ..., classes), written: 1 in the column of the label (N,), else 0; all 0 for what is no class."""
-    hot = np.rint(labels)[:, None] == np.arange(classes)
-    y[...] = hot.reshape(len(hot), *[1] * (y.ndim - 2), classes)
+def _columns(x):
+    """(N, ..., C) as images (N, pixels, C, 1), whose columns can be cropped."""
+    N, *pixels, C = x.shape
+    return x.reshape(N, math.prod(pixels), C, 1)
 
 
 class SplitLabels(Layer):
     """(N, ..., C + 1) to (N, ..., C): takes off the last channel, and keeps it for `AppendLabels`."""
-
-    at_home = True  # both read labels with NumPy
 
     def build(self, input_shape):
         if len(input_shape) not in (1, 3) or input_shape[-1] < 2:
@@ -54,16 +54,17 @@ class SplitLabels(Layer):
     def forward(self, x, training=False):
         x = self.admit(x)
         y = self.buffer("y", (len(x), *self.output_shape))
-        y[...] = x[..., :-1]
-        self.saved.labels = x[(slice(None), *[0] * (x.ndim - 2), -1)]
+        self.saved.labels = labels = self.buffer("labels", (len(x),))
+        C, pixels = self.output_shape[-1], math.prod(self.output_shape[:-1])
+        self.kernels.crop2d(_columns(x), _columns(y), (0, 0, 0, 1))
+        self.kernels.crop2d(_columns(x), labels.reshape(len(x), 1, 1, 1), (0, pixels - 1, C, 0))
         return y
 
     def backward(self, dy):
         """dx for dy; 0 for the labels."""
         dy = self.admit_gradient(dy)
         dx = self.buffer("dx", (len(dy), *self.input_shape))
-        dx[..., :-1] = dy
-        dx[..., -1] = 0
+        self.kernels.pad2d(_columns(dy), _columns(dx), (0, 0, 0, 1))
         return dx
 
 
@@ -82,8 +83,6 @@ class AppendLabels(Layer):
     on other samples than that one was.
     """
 
-    at_home = True
-
     def __init__(self, classes):
         self.classes = shapes.integer(classes, "classes")
         self._source = None
@@ -98,16 +97,17 @@ class AppendLabels(Layer):
 
     def forward(self, x, training=False):
         x = self.admit(x)
-        labels = getattr(self._source.saved, "labels", ())
+        labels = getattr(self._source.saved, "labels", np.empty(0, self.dtype))
         if len(labels) != len(x):
             raise ShapeError(f"{len(x)} samples and {len(labels)} labels: labels come through SplitLabels", x=x)
+        if kernels.is_away(labels) != self.away:  # one of the two computes at home
+            labels = self.lift("labels", self.home(labels))
         y = self.buffer("y", (len(x), *self.output_shape))
-        y[..., : x.shape[-1]] = x
-        one_hot(labels, self.classes, y[..., x.shape[-1] :])
+        self.kernels.append_one_hot(x, labels, y)
         return y
 
     def backward(self, dy):
         dy = self.admit_gradient(dy)
         dx = self.buffer("dx", (len(dy), *self.input_shape))
-        dx[...] = dy[..., : -self.classes]
+        self.kernels.crop2d(_columns(dy), _columns(dx), (0, 0, 0, self.classes))
         return dx

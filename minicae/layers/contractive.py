@@ -71,10 +71,11 @@ class ContractivePenalty(_Penalty):
 
     def charge(self, x):
         if self.random:
-            return self.weight * self._movement(self._front[0].saved.given)
+            self._movement(self._front[0].saved.given)
+            return
         layer, per_image = self._front[-1], self.buffer("per_image", (len(x),), np.float64)
         self.kernels.contractive_forward(x, layer.w, per_image, layer._act, layer._alpha)
-        return self.weight * float(self.home(per_image).mean())
+        self.charge_mean(self.weight, per_image)
 
     def backward(self, dy):
         if not self.random:
@@ -107,7 +108,7 @@ class ContractivePenalty(_Penalty):
                 self.kernels.add(dx, half, dx)
 
     def _movement(self, x):
-        """Mean over images of ||f(x + step * u) - f(x)||^2 / step^2; keeps the differences."""
+        """Charge the mean over images of ||f(x + step * u) - f(x)||^2 / step^2; keep the differences."""
         N = len(x)
         rng = self.rng if self.saved.training else np.random.default_rng(0)
 
@@ -126,7 +127,7 @@ class ContractivePenalty(_Penalty):
         self.kernels.mse_backward(code[N:], code[:N], change, 0.5)  # the difference of the two
         per_image = self.buffer("per_image", (N,), np.float64)
         self.kernels.l2_forward(change, per_image)
-        return float(self.home(per_image).mean()) / self.step**2
+        self.charge_mean(self.weight / self.step**2, per_image)
 
     def _moved_backward(self, scale):
         """Backward of scale * sum over images of ||f(x + step * u) - f(x)||^2 / step^2, through the doubles."""

@@ -1,4 +1,4 @@
-"""Layers that compute with NumPy in a model whose arrays lie on a device: other people's, and those that read labels.
+"""Layers that compute with NumPy in a model whose arrays lie on a device: other people's.
 
 A chain runs such a layer through an `AtHome`, which downloads what goes in, uploads what comes out, and keeps the layer's
 weights and gradients in step with those on the device. The layer itself notices nothing, but it costs the journeys.

@@ -38,7 +38,7 @@ class _Penalty(Layer):
         x = self.admit(x)
         self.saved.x, self.saved.training = x, training
         if len(x):
-            self.penalty = self.charge(x)
+            self.charge(x)
         return x
 
     def backward(self, dy):
@@ -59,7 +59,7 @@ class _Norm(_Penalty):
     def charge(self, x):
         per_image = self.buffer("per_image", (len(x),), np.float64)
         getattr(self.kernels, f"{self._norm}_forward")(x, per_image)
-        return self.weight * float(self.home(per_image).mean())
+        self.charge_mean(self.weight, per_image)
 
     def charge_gradient(self, x, dx):
         getattr(self.kernels, f"{self._norm}_backward")(x, dx, self.weight / len(x))
@@ -114,7 +114,7 @@ class KLSparsity(_Penalty):
     def charge(self, x):
         x = x.reshape(len(x), -1)
         self.saved.mean = self.buffer("mean", (x.shape[1],))
-        return self.weight * self.kernels.kl_sparsity_forward(x, self.saved.mean, self.target)
+        self.penalty = self.weight * self.kernels.kl_sparsity_forward(x, self.saved.mean, self.target)
 
     def charge_gradient(self, x, dx):
         self.kernels.kl_sparsity_backward(self.saved.mean, dx.reshape(len(dx), -1), self.target, self.weight)

@@ -43,7 +43,7 @@ class GaussianSampling(Layer):
         if len(x):
             per_image = self.buffer("per_image", (len(x),), np.float64)
             self.kernels.gaussian_kl_forward(x, per_image)
-            self.penalty = self._beta * float(self.home(per_image).mean())
+            self.charge_mean(self._beta, per_image)
         if training:
             noise = self.filled("noise", z.shape, lambda out: self.rng.standard_normal(out=out, dtype=self.dtype))
             self.kernels.gaussian_sample_forward(x, noise, z)

@@ -4,9 +4,9 @@ import warnings
 
 import numpy as np
 
-from minicae import conversion, shapes
+from minicae import conversion, kernels, shapes
 from minicae.errors import DataError, SettingError, ShapeError, outside, shown
-from minicae.layers.condition import AppendLabels, SplitLabels, one_hot
+from minicae.layers.condition import AppendLabels, SplitLabels
 from minicae.layers.sampling import GaussianSampling
 from minicae.models import likelihood
 from minicae.models.sequential import Sequential
@@ -115,8 +115,8 @@ class Autoencoder(Sequential):
         ):
             raise SettingError(f"label must be a class from 0 to {append.classes - 1}, or {n} of them, got {label!r}")
         codes = np.empty((n, *append.output_shape), self.dtype)
-        codes[..., : -append.classes] = rng.standard_normal((n, *append.input_shape), self.dtype)
-        one_hot(np.broadcast_to(labels, n), append.classes, codes[..., -append.classes :])
+        drawn = rng.standard_normal((n, *append.input_shape), self.dtype)
+        kernels.hosted(self.backend).append_one_hot(drawn, np.full(n, labels, self.dtype), codes)
         return self.decode(codes)
 
     def code_statistics(self, x, threshold=1e-3, batch_size=256) -> dict:

@@ -96,13 +96,16 @@ class Images:
 class Batches:
     """Batches of (x, target), in a fresh random order each time it is iterated, or in order.
 
-    The arrays are lent: they are overwritten by the next batch. Where target is None, x is its own target.
+    The arrays are lent: they are overwritten by the next batch. Where target is None, x is its own target. `empty` is what
+    makes them.
     """
 
-    def __init__(self, x: Images, target: Images | None, batch_size: int, rng: np.random.Generator | None):
+    def __init__(
+        self, x: Images, target: Images | None, batch_size: int, rng: np.random.Generator | None, empty=np.empty
+    ):
         self.x, self.target, self.batch_size, self.rng = x, target, batch_size, rng
-        self._x = np.empty((min(batch_size, len(x)), *x.shape), x.dtype)
-        self._target = None if target is None else np.empty((len(self._x), *target.shape), target.dtype)
+        self._x = empty((min(batch_size, len(x)), *x.shape), x.dtype)
+        self._target = None if target is None else empty((len(self._x), *target.shape), target.dtype)
 
     def __len__(self):
         return -(-len(self.x) // self.batch_size)

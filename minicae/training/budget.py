@@ -13,7 +13,7 @@ def require_for_training(trainer, batch_size: int) -> None:
     model, optimizer = trainer.model, trainer.optimizer
     if model.away:
         return  # a device has memory of its own
-    missing = sum(name not in optimizer.state for name in optimizer._moments) + (trainer._last_good is None)
+    missing = sum(name not in optimizer.state for name in optimizer._moments) + (trainer.last_good is None)
     vectors = model.parameters.values.nbytes * missing
     require(
         vectors + _more(model, 2 * _activations(model, batch_size)),

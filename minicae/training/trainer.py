@@ -8,6 +8,7 @@ import numpy as np
 
 from minicae import shapes
 from minicae.errors import DataError, DivergedError, SettingError, ShapeError
+from minicae.training.away import Steps
 from minicae.training.batches import Batches, Images
 from minicae.training.budget import require_for_evaluation, require_for_training
 from minicae.training.history import History, Scores
@@ -35,7 +36,12 @@ class Trainer:
 
     def __getstate__(self):
         """What a copy takes along: nothing of a training under way, whose data and callbacks are not the copy's."""
-        return vars(self) | {"fitting": False, "loop": None, "_output": None, "_gathered": None}
+        own = {"fitting": False, "loop": None, "_output": None, "_gathered": None, "_there": None}
+        return vars(self) | own
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._there = Steps(self)
 
     def step(self, x, target, share=1.0, ends=True) -> tuple[float, float]:
         """One update: forward, compare, backward, move. Returns (reconstruction, penalty); their sum is the objective.
@@ -43,30 +49,31 @@ class Trainer:
         An update can be made of several batches, whose gradients are added: `share` is this batch's part of its samples,
         `ends` whether it is the last of it.
         """
+        if self.model.away:
+            return self._there.step(x, target, share, ends)
         model, parameters = self.model, self.model.parameters
-        x, target = self._lifted(x, target)
         x_hat = self._output = model.forward(x, training=True)
         reconstruction, dx_hat = self.loss.step(x_hat, target, self.fused)
         penalty = model.penalty
         if not math.isfinite(reconstruction + penalty):
-            raise self._diverged(f"the loss is {reconstruction + penalty}")
+            raise self.diverged(f"the loss is {reconstruction + penalty}")
         model.backward_weights(dx_hat, self.fused, own=True)
         if share < 1:
-            self._gather(parameters.gradients, share, ends)
+            self.gather(parameters.gradients, share, ends)
         if ends:
-            kept = parameters.empty() if self._last_good is None else self._last_good
+            kept = parameters.empty() if self.last_good is None else self.last_good
             if not model.kernels.keep_if_finite(parameters.gradients, parameters.values, kept):
-                raise self._diverged("a gradient is not finite")
-            self._last_good = kept
+                raise self.diverged("a gradient is not finite")
+            self.last_good = kept
             self.optimizer.step(parameters)
         return reconstruction, penalty
 
     def check_weights(self) -> None:
         """DivergedError, the last update taken back, where a weight is no longer finite: what the next step would meet."""
         if not np.isfinite(self.model.home(self.model.parameters.values)).all():
-            raise self._diverged("a weight is not finite after the update")
+            raise self.diverged("a weight is not finite after the update")
 
-    def _gather(self, gradients, share, ends):
+    def gather(self, gradients, share, ends):
         """Add one batch's part to the update's gradient, which is handed over when it `ends`."""
         kernels = self.model.kernels
         if self._gathered is None:
@@ -76,7 +83,12 @@ class Trainer:
         if ends:
             kernels.scale(self._gathered, 0.0)
 
-    def _lifted(self, x, target):
+    @property
+    def _room(self):
+        """What makes memory for batches."""
+        return self.model.kernels.pinned if self.model.away else np.empty
+
+    def lifted(self, x, target):
         """A batch where the model computes: on a device, in memory that is used again for the next one."""
         if not self.model.away:
             return x, target
@@ -134,7 +146,7 @@ class Trainer:
                 metrics = [name for name, _ in self.metrics]
                 progress.check(settings, epochs, metrics, validation is not None, callbacks)
                 resumption.restore()
-            batches = Batches(x, y, batch_size, self.model.rng if shuffle else None)
+            batches = Batches(x, y, batch_size, self.model.rng if shuffle else None, self._room)
             self.model.history = progress.history
             self.loop = Loop(self, batches, validation, epochs, callbacks, verbose, progress)
             self.loop.run()
@@ -150,9 +162,9 @@ class Trainer:
         require_for_evaluation(self.model, min(batch_size, n))
         costs, penalty = np.empty(n), 0.0
         values = {name: np.empty(n) for name, _ in self.metrics}
-        for first, (batch, target) in zip(range(0, n, batch_size), Batches(x, y, batch_size, None)):
+        for first, (batch, target) in zip(range(0, n, batch_size), Batches(x, y, batch_size, None, self._room)):
             rows = slice(first, first + len(batch))
-            there, wanted = self._lifted(batch, target)
+            there, wanted = self.lifted(batch, target)
             x_hat = self.model.forward(there, training=False)
             costs[rows] = self.loss.per_image(x_hat, wanted)
             penalty += self.model.penalty * len(batch)
@@ -214,20 +226,21 @@ class Trainer:
         )
         return x, y, (held_x, held_y)
 
-    def _diverged(self, what):
+    def diverged(self, what):
         """The error to raise. The last update, which led here, is taken back."""
         error = DivergedError(f"{what}{self._culprit()}: lower the learning rate, check the data")
-        if self._last_good is not None:
-            self.model.kernels.upload(self._last_good, self.model.parameters.values)
+        if self.last_good is not None:
+            self.model.kernels.upload(self.last_good, self.model.parameters.values)
         return error
 
     def forget(self) -> None:
         """The weights were set from outside: what was good before them is no longer of use."""
-        self._last_good = self._gathered = None
+        self.last_good = self._gathered = None
+        self._there.forget()
 
     def moved(self) -> None:
         """The model runs on another backend now, and so do loss and optimizer."""
-        self._output = None
+        self._output, self._there = None, Steps(self)
         self.loss.backend = self.optimizer.backend = self.model.backend
         self.forget()
 

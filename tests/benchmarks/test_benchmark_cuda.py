@@ -81,9 +81,12 @@ def test_a_wrong_kernel_is_named(referee, monkeypatch, wrong):
 
     monkeypatch.setattr(gpu.kernels, "hosted", faulty)
     monkeypatch.setattr(gpu, "names", lambda: ["add", "scale", "pad2d"])
+    ended = []
+    monkeypatch.setattr(type(referee.session), "end", lambda self, name: ended.append(name))
     rows = list(cuda.checked(referee))
     assert rows[0].note.startswith("wrong: error") and rows[0].error is None
     assert rows[1].note == "ZeroDivisionError: division by zero" and rows[2].note == "right"
+    assert ended == [cuda.DEVICE]  # by the division: after a wrong number the process can be asked again
 
 
 def test_a_process_that_takes_too_long_is_ended():

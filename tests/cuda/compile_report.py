@@ -39,7 +39,8 @@ IN_FLOAT64 = (
     "kl",
     "_squares",
     "_shorten",
-)  # sums of many
+    "_look_at_costs",
+)  # sums of many, and who looks at them
 
 
 def ptxas():

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from minicae.errors import SettingError
 from minicae.kernels import backend as _backend
 from minicae.kernels import reference
-from minicae.kernels.cuda import _launch
+from minicae.kernels.cuda import _device, _launch
 from tests.kernels.strategies import blank, integers
 
-simulated = pytest.mark.skipif(not _launch.SIMULATED, reason="on a device a missing barrier need not show")
+simulated = pytest.mark.skipif(not _device.SIMULATED, reason="on a device a missing barrier need not show")
 CONVOLUTION = ((1, 1), (1, 1, 1, 1), (1, 1))
 
 
@@ -42,7 +43,7 @@ def without_barriers(monkeypatch):
 
 
 @simulated
-@pytest.mark.parametrize("C, F", [(4, 4), (5, 5)])
+@pytest.mark.parametrize("C, F", [(4, 4), (5, 11)])
 def test_a_dropped_barrier_shows(backend, without_barriers, C, F):
     """Shared memory is NaN until it is written, so a thread that does not wait for the others is found out."""
     want = convolve(reference, C, F)
@@ -60,6 +61,35 @@ def test_a_dropped_barrier_shows_in_sums(backend, without_barriers):
     without_barriers()
     backend.mse_forward(y, target, costs)
     assert costs.tolist() != [40, 40, 40]
+
+
+@simulated
+def test_a_dropped_barrier_shows_where_runs_are_added_up(backend, without_barriers):
+    rng = np.random.default_rng(0)
+    x, dy = (integers(rng, 2, 8, 8, C).astype(np.float32) for C in (5, 1))  # the direct kernel has none of its own
+    got, want = blank((3, 3, 5, 1), np.float32), blank((3, 3, 5, 1), np.float32)
+    reference.conv2d_backward_weight(x, dy, want, None, *CONVOLUTION)
+    backend.conv2d_backward_weight(x, dy, got, None, *CONVOLUTION)
+    assert np.array_equal(got, want)
+    without_barriers()
+    backend.conv2d_backward_weight(x, dy, got, None, *CONVOLUTION)
+    assert np.isnan(got).any()
+
+
+@simulated
+def test_a_dropped_barrier_shows_in_softmax(backend, without_barriers):
+    x, dy = np.log(np.array([[1, 2, 5, 4, 4], [1, 1, 1, 1, 4]], np.float32)), np.eye(2, 5, dtype=np.float32)
+    y, dx = blank(x.shape, np.float32), blank(x.shape, np.float32)
+    want = np.array([[1, 2, 5, 4, 4], [2, 2, 2, 2, 8]]) / 16
+    backend.softmax_forward(x, y)
+    backend.softmax_backward(dy, y, dx)
+    assert np.allclose(y, want, rtol=1e-6)
+    assert np.allclose(dx, want * (dy - (dy * want).sum(1, keepdims=True)), rtol=1e-5)
+    without_barriers()
+    backend.softmax_forward(x, y)
+    assert not np.allclose(y, want, rtol=1e-3)
+    backend.softmax_backward(dy, want.astype(np.float32), dx)
+    assert np.isnan(dx).any()
 
 
 def test_a_warm_call_allocates_nothing(monkeypatch):
@@ -82,7 +112,7 @@ def test_a_warm_call_allocates_nothing(monkeypatch):
     calls()
     asked = []
     for name in ("device_array", "to_device"):
-        monkeypatch.setattr(_launch.cuda, name, lambda *arguments, **named: asked.append(arguments))
+        monkeypatch.setattr(_device.cuda, name, lambda *arguments, **named: asked.append(arguments))
     calls()
     assert asked == []
 
@@ -98,6 +128,20 @@ def test_what_is_not_aligned_is_read_number_by_number():
     w_there, y_there = there(module, w, y)
     module.dense_forward(shifted, w_there, None, y_there, "linear", 0.0)
     assert np.array_equal(module.download(y_there), x @ w)
+
+
+def test_what_32_bits_cannot_count_is_refused(monkeypatch):
+    module = _backend("cuda")
+    made = []
+    monkeypatch.setattr(_launch.cuda, "device_array", lambda shape, dtype: made.append(shape))
+    for shape in (2**31, (2**31,), (2**20, 64, 64, 3), (2**40, 2**40)):
+        with pytest.raises(
+            SettingError, match="numbers, kernels on the device count to 2,147,418,112: choose a smaller"
+        ):
+            module.empty(shape, np.float32)
+    for shape in (2**31 - 2**16, (2**10, 2**10, 2**10), ()):
+        module.empty(shape, np.float32)
+    assert made == [2**31 - 2**16, (2**10, 2**10, 2**10), ()]
 
 
 def test_what_is_downloaded_is_a_copy():

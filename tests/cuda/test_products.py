@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minicae.kernels import reference
-from minicae.kernels.cuda import _gemm, _launch, _weigh
+from minicae.kernels.cuda import _gemm, _launch, _plain, _weigh, _wide
 from tests.kernels.strategies import blank, cast, integers
 
 THROUGH = [None, ("relu", 0.0), ("leaky_relu", 0.5), ("sigmoid", 0.0)]
@@ -72,7 +72,45 @@ def test_every_kernel_of_a_convolution_is_exact(backend, used, kernel, through):
     if kernel == "wide_64":  # going back, its 4 channels are not many
         assert used == {kernel, "wide_32_turned", "_weigh"}
     else:
-        assert used == {kernel, *turned, "_weigh" if turned else "_weigh_plain"}
+        assert used == {kernel, *turned, "_weigh" if turned else f"_weigh_{kernel}"}
+
+
+STRIDED = [  # window, strides, dilation: phases without a tap are among them, and strides that share a factor with dilation
+    ((3, 3), (2, 2), (1, 1)),
+    ((2, 5), (3, 2), (1, 1)),
+    ((1, 2), (2, 3), (2, 1)),
+    ((3, 2), (2, 4), (2, 2)),
+    ((3, 3), (4, 3), (3, 3)),
+]
+
+
+@pytest.mark.parametrize("C, F", [(4, 4), (5, 4), (2, 5)])
+@pytest.mark.parametrize("window, strides, dilation", STRIDED)
+def test_strided_adjoints_are_exact(backend, window, strides, dilation, C, F):
+    x, w, _, b, dy, how = case(np.float32, (1, 13, 14, C), window, F, strides, (1, 0, 2, 1), dilation)
+    want, got = ([blank(x.shape, np.float32) for _ in range(2)] for _ in range(2))
+    for module, (dx, y) in ((reference, want), (backend, got)):
+        module.conv2d_backward_input(dy, w, dx, *how, through=(x, "relu", 0.0))
+        module.conv2d_transpose_forward(dy, w, b, y, *how, "leaky_relu", 0.5)
+    assert all(map(np.array_equal, got, want))
+
+
+@pytest.mark.skipif(not _launch.SIMULATED, reason="a device does not tell")
+@pytest.mark.parametrize("module, C", [(_wide, 8), (_plain, 5), (_plain, 3)])
+@pytest.mark.parametrize("strides, dilation", [((2, 2), (1, 1)), ((2, 1), (3, 2)), ((4, 2), (2, 1))])
+def test_no_pixel_looks_at_a_tap_that_it_does_not_meet(backend, monkeypatch, module, C, strides, dilation):
+    met, meet = [], module.meet
+
+    def watched(base, p, step, down, size):
+        met.append((base + p * step) % down == 0)
+        return meet(base, p, step, down, size)
+
+    monkeypatch.setattr(module, "meet", watched)
+    x, w, _, _, dy, how = case(
+        np.float32, (strides[0] * strides[1] // 2, 16, 16, C), (3, 3), C, strides, (1,) * 4, dilation
+    )
+    backend.conv2d_backward_input(dy, w, blank(x.shape, np.float32), *how)
+    assert met and all(met)
 
 
 @pytest.mark.parametrize("N, C, F", [(5, 8, 12), (3, 40, 36), (7, 5, 6), (130, 1, 4), (2, 3, 1)])
@@ -90,13 +128,19 @@ def test_dense_layers_are_exact(backend, N, C, F):
         assert np.array_equal(got, want)
 
 
-def test_a_gradient_of_many_runs_is_exact(backend, used):
+@pytest.mark.parametrize(
+    "kernel, C, F", [("_weigh", 4, 4), ("_weigh_plain", 7, 11), ("_weigh_direct", 6, 1), ("_weigh_direct", 1, 35)]
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_gradient_of_many_runs_is_exact(backend, used, kernel, C, F, dtype):
     """Over a run's length of pixels, each run gives a gradient of its own."""
-    *arrays, how = case(np.float32, (3, 8, 7, 4), (1, 2), 4, (1, 1), (0, 0, 0, 0), (1, 1))
+    *arrays, how = case(dtype, (3, 8, 7, C), (1, 2), F, (1, 1), (0, 0, 0, 1), (1, 1))
     x, _, _, _, dy = arrays
-    dw, db = blank(arrays[1].shape, np.float32), blank(arrays[2].shape, np.float32)
+    dw, db = blank(arrays[1].shape, dtype), blank(arrays[2].shape, dtype)
     assert dy[..., 0].size > 2 * _weigh.RUN
     backend.conv2d_backward_weight(x, dy, dw, db, *how)
     want_dw, want_db = dw.copy(), db.copy()
     reference.conv2d_backward_weight(x, dy, want_dw, want_db, *how)
-    assert np.array_equal(dw, want_dw) and np.array_equal(db, want_db) and used == {"_weigh"}
+    assert np.array_equal(dw, want_dw) and np.array_equal(db, want_db)
+    few = "_weigh_direct" if kernel == "_weigh" else kernel  # float64 has no fast kernel, and 8 weights are few
+    assert used == {kernel if dtype is np.float32 else few}

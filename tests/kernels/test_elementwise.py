@@ -98,7 +98,7 @@ def test_at_the_kink_the_slope_is_that_of_the_left(backend, dtype):
 
 
 @both_dtypes
-@pytest.mark.parametrize("shape", [(4, 5), (2, 4, 2, 3), (3, 1)])
+@pytest.mark.parametrize("shape", [(4, 5), (2, 4, 2, 3), (3, 1), (5, 70)])
 def test_softmax(backend, shape, dtype):
     x, dy = noise(dtype, shape, shape)
     y, dx = blank(shape, dtype), blank(shape, dtype)
@@ -249,6 +249,34 @@ def test_pad_and_crop_are_adjoint(backend, shape, dtype):
     backend.crop2d(g, dx, (1, 2, 3, 4))
     assert np.array_equal(y, np.pad(x, ((0, 0), (1, 2), (3, 4), (0, 0))))
     assert inner(y, g) == inner(x, dx)
+
+
+@both_dtypes
+@pytest.mark.parametrize("shape, classes", [((8, 3), 4), ((8, 2, 3, 1), 2), ((8, 30, 31, 3), 10)])
+def test_labels_go_behind_the_channels(backend, shape, classes, dtype):
+    (x,), labels = noise(dtype, shape), np.array([0, 1, classes - 1, classes, -1, np.nan, 0.75, np.inf], dtype)
+    y = blank((*shape[:-1], shape[-1] + classes), dtype)
+    backend.append_one_hot(x, labels, y)
+    assert np.array_equal(y[..., : shape[-1]], x)
+    hot = [0, 1, classes - 1, None, None, None, 1, None]
+    for n, k in np.ndindex(8, classes):
+        assert (y[n, ..., shape[-1] + k] == (hot[n] == k)).all()
+
+
+@both_dtypes
+def test_a_label_between_two_classes_is_rounded_to_the_even_one(backend, dtype):
+    below, above = np.nextafter(dtype(0.5), dtype(0)), np.nextafter(dtype(0.5), dtype(1))
+    labels = np.array([0.5, 1.5, 2.5, 3.5, -0.5, below, above, -above], dtype)
+    y = blank((8, 5), dtype)
+    backend.append_one_hot(np.zeros((8, 0), dtype), labels, y)
+    assert [row.nonzero()[0].tolist() for row in y] == [[0], [2], [2], [4], [0], [0], [1], []]
+
+
+@both_dtypes
+def test_no_samples_have_no_labels(backend, dtype):
+    y = blank((0, 2, 3, 6), dtype)
+    backend.append_one_hot(blank((0, 2, 3, 4), dtype), blank((0,), dtype), y)
+    assert y.shape == (0, 2, 3, 6)
 
 
 @both_dtypes

@@ -39,6 +39,14 @@ def test_one_hot_columns_and_maps(backend):
     assert y.shape == (2, 2, 3, 3) and (y[0] == [0.5, 1, 0]).all() and (y[1] == [0.5, 0, 1]).all()
 
 
+def test_no_samples_have_no_labels(backend):
+    name = backend.__name__.split(".")[-1]
+    model = mc.Sequential([L.SplitLabels(), L.AppendLabels(3)], (2, 3, 2), backend=name)
+    assert model.layers[1].forward(np.empty((0, 2, 3, 1), np.float32)).shape == (0, 2, 3, 4)
+    y = model.forward(np.empty((0, 2, 3, 2), np.float32))
+    assert y.shape == (0, 2, 3, 4) and model.backward(y).shape == (0, 2, 3, 2)
+
+
 def test_noise_behind_the_split_leaves_labels_alone():
     model = mc.Sequential([L.SplitLabels(), L.GaussianNoise(9.0), L.AppendLabels(4)], 3, backend="reference")
     labels = np.arange(40) % 4

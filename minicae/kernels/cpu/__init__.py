@@ -33,7 +33,7 @@ from minicae.kernels.cpu.loss import (
     mse_backward,
     mse_forward,
 )
-from minicae.kernels.cpu.memory import add, crop2d, pad2d, scale, transpose
+from minicae.kernels.cpu.memory import add, append_one_hot, crop2d, pad2d, scale, transpose
 from minicae.kernels.cpu.memory import download as download
 from minicae.kernels.cpu.memory import empty as empty
 from minicae.kernels.cpu.memory import upload as upload
@@ -139,6 +139,7 @@ __all__ = [
     "pad2d",
     "crop2d",
     "add",
+    "append_one_hot",
     "keep_if_finite",
     "clip_by_norm",
     "clip_by_value",

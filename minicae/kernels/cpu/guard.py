@@ -12,8 +12,10 @@ from minicae.kernels.cpu._vector import copy
 CHUNK = 4096  # numbers that one thread looks at before the next chunk
 
 
-def keep_if_finite(gradients, values, kept):
+def keep_if_finite(gradients, values, kept, others=()):
     """As `reference.guard.keep_if_finite`."""
+    if not all(np.isfinite(one).all() for one in others):
+        return False
     return bool(_keep_if_finite(2 * values.size, gradients, values, kept))
 
 

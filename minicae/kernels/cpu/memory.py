@@ -1,4 +1,6 @@
-"""Moving, adding and scaling arrays: padding, cropping, sums."""
+"""Moving, adding and scaling arrays: padding, cropping, labels, sums."""
+
+import math
 
 import numpy as np
 from numba import prange
@@ -30,6 +32,12 @@ def pad2d(x, y, padding):
 def crop2d(x, y, cropping):
     """As `reference.memory.crop2d`."""
     _crop(y.size, x, y, cropping[0], cropping[2])
+
+
+def append_one_hot(x, labels, y):
+    """As `reference.memory.append_one_hot`."""
+    samples = len(x), math.prod(x.shape[1:-1])
+    _append(y.size, x.reshape(*samples, x.shape[-1]), labels, y.reshape(*samples, y.shape[-1]))
 
 
 def transpose(x, y):
@@ -66,6 +74,18 @@ def _crop(x, y, top, left):
             for w in range(W):
                 for c in range(C):
                     y[n, h, w, c] = x[n, top + h, left + w, c]
+
+
+@entry
+def _append(x, labels, y):
+    N, P, C = x.shape
+    for n in prange(N):
+        label = np.rint(labels[n])
+        for p in range(P):
+            for c in range(C):
+                y[n, p, c] = x[n, p, c]
+            for c in range(C, y.shape[2]):
+                y[n, p, c] = label == c - C
 
 
 @entry

@@ -1,11 +1,14 @@
 """The backend for NVIDIA's GPUs, written with numba.cuda: kernels take arrays that lie on the device.
 
 `empty`, `upload` and `download` make such arrays and move numbers there and back. Read _launch first, then memory, whose
-kernels are the simplest, _reduce for sums, and _gemm for the products that most of the time goes into. Nothing waits for
-the device except `download` and the two kernels that return a number, `keep_if_finite` and `kl_sparsity_forward`. Sums are
-added in a fixed order: the same numbers give the same bits.
+kernels are the simplest, _reduce for sums, _gemm for the products that most of the time goes into, and _queue for how the
+launches of a training step become one. Nothing waits for the device except `download`, and `float` or `bool` of what the
+two kernels with an answer give, `keep_if_finite` and `kl_sparsity_forward`. Sums are added in a fixed order: the same
+numbers give the same bits.
 """
 
+from minicae.kernels.cuda._queue import pinned as pinned
+from minicae.kernels.cuda._queue import together as together
 from minicae.kernels.cuda.activation import (
     activation_backward,
     activation_forward,
@@ -35,7 +38,7 @@ from minicae.kernels.cuda.loss import (
     mse_backward,
     mse_forward,
 )
-from minicae.kernels.cuda.memory import add, crop2d, pad2d, scale, transpose
+from minicae.kernels.cuda.memory import add, append_one_hot, crop2d, pad2d, scale, transpose
 from minicae.kernels.cuda.memory import download as download
 from minicae.kernels.cuda.memory import empty as empty
 from minicae.kernels.cuda.memory import upload as upload
@@ -79,6 +82,7 @@ __all__ = [
     "activation_forward",
     "adam_step",
     "add",
+    "append_one_hot",
     "avgpool2d_backward",
     "avgpool2d_forward",
     "batchnorm_backward",

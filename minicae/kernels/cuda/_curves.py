@@ -6,7 +6,8 @@ reads "v <= 0, else ...", so that NaN falls through to the branch that keeps it.
 
 import math
 
-from minicae.kernels.cuda._launch import cuda, device, kernel, launch
+from minicae.kernels.cuda._device import cuda
+from minicae.kernels.cuda._launch import device, kernel, launch
 
 CODES = {"linear": 0, "relu": 1, "leaky_relu": 2, "elu": 3, "sigmoid": 4, "tanh": 5, "softplus": 6}
 LINEAR, RELU, LEAKY, ELU, SIGMOID, TANH = 0, 1, 2, 3, 4, 5

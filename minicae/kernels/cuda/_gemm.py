@@ -8,9 +8,16 @@ where a row's pixel i and a row p of the kernel meet in the image that is read:
 
 A convolution has up = stride, step = dilation, off = padding, down = 1; its adjoint has up = 1, step = -dilation,
 off = -padding, down = stride. So the same kernels go forward and backward, and a dense layer is a convolution of images
-of one pixel. Here the kernel is chosen: from `_wide`, the fast ones, or from `_plain`, those that take anything.
+of one pixel.
+
+Where `down` is more than 1, most of these meetings are none. The pixels (i, j) with the same remainders by `down` are a
+phase: they meet the same rows and columns of the kernel, every `skip`-th from some first. A block takes its pixels from
+one phase, and walks over these alone.
+
+Here the kernel is chosen: from `_wide`, the fast ones, or from `_plain`, those that take anything.
 """
 
+import math
 from typing import NamedTuple
 
 from minicae.kernels.cuda._launch import aligned, launch, nothing, run
@@ -27,6 +34,7 @@ class Map(NamedTuple):
     step: tuple
     off: tuple
     down: tuple
+    skip: tuple = (1, 1)
 
 
 def forward_map(strides, padding, dilation):
@@ -36,7 +44,8 @@ def forward_map(strides, padding, dilation):
 
 def adjoint_map(strides, padding, dilation):
     """The map of its adjoint."""
-    return Map((1, 1), (-dilation[0], -dilation[1]), (-padding[0], -padding[2]), strides)
+    skip = tuple(s // math.gcd(s, d) for s, d in zip(strides, dilation))
+    return Map((1, 1), (-dilation[0], -dilation[1]), (-padding[0], -padding[2]), strides, skip)
 
 
 def multiply(x, w, b, y, kernel_size, rule, turned, through, activation, alpha):
@@ -45,13 +54,30 @@ def multiply(x, w, b, y, kernel_size, rule, turned, through, activation, alpha):
     Returns whether the activation, or the gate, is still to be applied.
     """
     (N, H, W, C), (_, OH, OW, F) = x.shape, y.shape
-    M, dtype = N * OH * OW, x.dtype
+    (down_h, down_w), dtype = rule.down, x.dtype
+    M, phases = N * -(-OH // down_h) * -(-OW // down_w), down_h * down_w
     gate, name, alpha = through or (None, activation, alpha)
     kind = {"relu": SCALE if through else CUT, "leaky_relu": SCALE}.get(name, 0)
     gated = kind != 0 and through is not None
     bias, gate = nothing(dtype) if b is None else b, gate if gated else nothing(dtype)
     arrays = x, w, bias, gate, y
-    sizes = M, H, W, C, *kernel_size, OH, OW, F, *rule.up, *rule.step, *rule.off, *rule.down, b is not None, gated
+    sizes = (
+        M,
+        H,
+        W,
+        C,
+        *kernel_size,
+        OH,
+        OW,
+        F,
+        *rule.up,
+        *rule.step,
+        *rule.off,
+        *rule.down,
+        *rule.skip,
+        b is not None,
+        gated,
+    )
     ending = kind, 0.0 if name == "relu" else alpha
     steps = (1, C) if turned else (F, 1)
     if y.size == 0:
@@ -60,7 +86,7 @@ def multiply(x, w, b, y, kernel_size, rule, turned, through, activation, alpha):
         launch(direct, y.size, *arrays, *sizes, *steps, *ending)
     elif C % 4 == 0 and F % 4 == 0 and dtype.itemsize == 4 and aligned(*arrays):
         width = 4 if F <= 32 else 8
-        run(WIDE[width, turned], (-(-M // ROWS), -(-F // (8 * width))), THREADS, *arrays, *sizes, *ending)
+        run(WIDE[width, turned], (-(-M // ROWS), -(-F // (8 * width)), phases), THREADS, *arrays, *sizes, *ending)
     else:
-        run(plain, (-(-M // SIDE), -(-F // SIDE)), SIDE_THREADS, *arrays, *sizes, *steps, *ending)
+        run(plain, (-(-M // SIDE), -(-F // SIDE), phases), SIDE_THREADS, *arrays, *sizes, *steps, *ending)
     return kind == 0 and name != "linear"

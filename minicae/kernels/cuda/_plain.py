@@ -4,7 +4,8 @@
 result a thread of its own: for very few channels, where tiles would be empty.
 """
 
-from minicae.kernels.cuda._launch import cuda, device, divide, kernel
+from minicae.kernels.cuda._device import cuda, divide
+from minicae.kernels.cuda._launch import BLOCK, device, kernel
 
 SIDE, DEPTH, SIDE_THREADS = 32, 8, 64  # pixels and channels of a tile, products a step, threads
 TILE = SIDE * DEPTH
@@ -26,6 +27,46 @@ def meet(base, p, step, down, size):
 
 
 @device
+def first(base, step, down, size):
+    """The first row of the kernel that pixels with this base meet, `size` where they meet none."""
+    p = 0
+    while down > 1 and p < size and (base + p * step) % down != 0:
+        p += 1
+    return p
+
+
+@device
+def taps(phase, step_h, step_w, off_h, off_w, down_h, down_w, skip_h, skip_w, KH, KW):
+    """The first row and column of the kernel that pixels of a phase meet, how many columns, how many of both together."""
+    a, b = divide(phase, down_w)
+    p = first(a - off_h, step_h, down_h, KH)
+    q = first(b - off_w, step_w, down_w, KW)
+    rows, _ = divide(KH - p + skip_h - 1, skip_h)
+    columns, _ = divide(KW - q + skip_w - 1, skip_w)
+    return p, q, columns, rows * columns
+
+
+@device
+def pixel_of(m, M, phase, OH, OW, down_h, down_w):
+    """Number m of the M pixels of a phase, -1 where it is none."""
+    pixel = m
+    if down_h * down_w > 1:
+        a, b = divide(phase, down_w)
+        rows, _ = divide(OH + down_h - 1, down_h)
+        columns, _ = divide(OW + down_w - 1, down_w)
+        whole, j = divide(m, columns)
+        n, i = divide(whole, rows)
+        i = i * down_h + a
+        j = j * down_w + b
+        pixel = (n * OH + i) * OW + j
+        if i >= OH or j >= OW:
+            pixel = -1
+    if m >= M:
+        pixel = -1
+    return pixel
+
+
+@device
 def finish(v, pivot, kind, alpha):
     """The end of a product: what the kind does to v where the pivot is not positive."""
     if pivot <= alpha - alpha:
@@ -36,11 +77,11 @@ def finish(v, pivot, kind, alpha):
     return v
 
 
-@kernel("RRRRR" + 19 * "i" + "iiir")
+@kernel("RRRRR" + 21 * "i" + "iiir", (SIDE_THREADS, 12))
 def plain(
     x, w, b, gate, y,
-    M, H, W, C, KH, KW, OH, OW, F, up_h, up_w, step_h, step_w, off_h, off_w, down_h, down_w, biased, gated,
-    turn_c, turn_f, kind, alpha,
+    M, H, W, C, KH, KW, OH, OW, F, up_h, up_w, step_h, step_w, off_h, off_w, down_h, down_w, skip_h, skip_w,
+    biased, gated, turn_c, turn_f, kind, alpha,
 ):  # fmt: skip
     """y[m, f] = finish(b[f] + sum over k of patches[m, k] * w[k, f]); turn_c and turn_f: steps of w."""
     sa = cuda.shared.array(TILE, x.dtype)
@@ -51,13 +92,15 @@ def plain(
     tr = (t >> 3) << 2
     tc = (t & 7) << 2
     own = t & 31
-    m = cuda.blockIdx.x * SIDE + own
+    phase = cuda.blockIdx.z
+    pixel = pixel_of(cuda.blockIdx.x * SIDE + own, M, phase, OH, OW, down_h, down_w)
     f = cuda.blockIdx.y * SIDE + own
-    whole, j = divide(m, OW)
+    whole, j = divide(pixel, OW)
     n, i = divide(whole, OH)
     base_h = i * up_h - off_h
     base_w = j * up_w - off_w
-    K = KH * KW * C
+    first_p, first_q, across, met = taps(phase, step_h, step_w, off_h, off_w, down_h, down_w, skip_h, skip_w, KH, KW)
+    K = met * C
     for r in range(4):
         for s in range(4):
             acc[r, s] = zero
@@ -67,13 +110,15 @@ def plain(
             other = zero
             if k0 + k < K:
                 tap, c = divide(k0 + k, C)
-                p, q = divide(tap, KW)
+                p, q = divide(tap, across)
+                p = first_p + p * skip_h
+                q = first_q + q * skip_w
                 h = meet(base_h, p, step_h, down_h, H)
                 v = meet(base_w, q, step_w, down_w, W)
-                if m < M and h >= 0 and v >= 0:
+                if pixel >= 0 and h >= 0 and v >= 0:
                     one = x[((n * H + h) * W + v) * C + c]
                 if f < F:
-                    other = w[tap * C * F + c * turn_c + f * turn_f]
+                    other = w[(p * KW + q) * C * F + c * turn_c + f * turn_f]
             sa[k * SIDE + own] = one
             sb[k * SIDE + own] = other
         cuda.syncthreads()
@@ -83,42 +128,46 @@ def plain(
                     acc[r, s] += sa[k * SIDE + tr + r] * sb[k * SIDE + tc + s]
         cuda.syncthreads()
     for r in range(4):
+        pixel = pixel_of(cuda.blockIdx.x * SIDE + tr + r, M, phase, OH, OW, down_h, down_w)
         for s in range(4):
-            m = cuda.blockIdx.x * SIDE + tr + r
             f = cuda.blockIdx.y * SIDE + tc + s
-            if m < M and f < F:
+            if pixel >= 0 and f < F:
                 v = acc[r, s]
                 if biased != 0:
                     v += b[f]
                 pivot = v
                 if gated != 0:
-                    pivot = gate[m * F + f]
-                y[m * F + f] = finish(v, pivot, kind, alpha)
+                    pivot = gate[pixel * F + f]
+                y[pixel * F + f] = finish(v, pivot, kind, alpha)
 
 
-@kernel("RRRRR" + 19 * "i" + "iiir")
+@kernel("RRRRR" + 21 * "i" + "iiir", (BLOCK, 6))
 def direct(
     x, w, b, gate, y,
-    M, H, W, C, KH, KW, OH, OW, F, up_h, up_w, step_h, step_w, off_h, off_w, down_h, down_w, biased, gated,
-    turn_c, turn_f, kind, alpha,
+    M, H, W, C, KH, KW, OH, OW, F, up_h, up_w, step_h, step_w, off_h, off_w, down_h, down_w, skip_h, skip_w,
+    biased, gated, turn_c, turn_f, kind, alpha,
 ):  # fmt: skip
     """As `plain`, without tiles."""
     at = cuda.grid(1)
-    if at < M * F:
+    if at < y.size:
         m, f = divide(at, F)
         whole, j = divide(m, OW)
         n, i = divide(whole, OH)
         total = alpha - alpha
-        for p in range(KH):
+        first_q = first(j * up_w - off_w, step_w, down_w, KW)
+        p = first(i * up_h - off_h, step_h, down_h, KH)
+        while p < KH:
             h = meet(i * up_h - off_h, p, step_h, down_h, H)
-            if h >= 0:
-                for q in range(KW):
-                    v = meet(j * up_w - off_w, q, step_w, down_w, W)
-                    if v >= 0:
-                        from_x = ((n * H + h) * W + v) * C
-                        from_w = (p * KW + q) * C * F + f * turn_f
-                        for c in range(C):
-                            total += x[from_x + c] * w[from_w + c * turn_c]
+            q = first_q
+            while h >= 0 and q < KW:
+                v = meet(j * up_w - off_w, q, step_w, down_w, W)
+                if v >= 0:
+                    from_x = ((n * H + h) * W + v) * C
+                    from_w = (p * KW + q) * C * F + f * turn_f
+                    for c in range(C):
+                        total += x[from_x + c] * w[from_w + c * turn_c]
+                q += skip_w
+            p += skip_h
         if biased != 0:
             total += b[f]
         pivot = total

@@ -1,13 +1,16 @@
 """Sums in a fixed order: of the columns of a matrix, in two stages, and of the elements of each image.
 
-In the first stage a block adds up some rows of 32 columns, in the second a thread to a column adds what the blocks found.
+In the first stage a block adds up some rows of 32 columns, in the second one adds what the blocks found.
 Which rows belong together follows from the shape alone, so neither the device nor the moment shows in the bits.
 """
 
-from minicae.kernels.cuda._launch import cuda, device, float64, kernel, launch, run, scratch
+from minicae.kernels.cuda._device import cuda, float64
+from minicae.kernels.cuda._launch import device, kernel, run, scratch
 
 LANES, DEEP = 32, 4  # columns of a block, rows that it reads at once
 THREADS = LANES * DEEP
+EIGHT = 8  # threads a column in the second stage
+ADDERS = LANES * EIGHT
 CHUNK = 64  # rows of a block at least
 MOST = 128  # blocks a column at most
 
@@ -65,18 +68,27 @@ TERMS = {
 
 @kernel("RRiir")
 def _add_up(part, out, C, parts, divisor):
-    """out[c] = the sum of part[:, c], in order, divided."""
-    c = cuda.grid(1)
+    """out[c] = the sum of part[:, c], divided: a thread adds every eighth, one of them what the eight have found."""
+    shared = cuda.shared.array(ADDERS, part.dtype)
+    t = cuda.threadIdx.x
+    lane, deep = t & (LANES - 1), t // LANES
+    c = cuda.blockIdx.x * LANES + lane
+    total = part.dtype.type(0)
     if c < C:
-        total = part.dtype.type(0)
-        for k in range(parts):
+        for k in range(deep, parts, EIGHT):
             total += part[k * C + c]
+    shared[t] = total
+    cuda.syncthreads()
+    if deep == 0 and c < C:
+        for d in range(1, EIGHT):
+            total += shared[d * LANES + lane]
         out[c] = total / divisor
 
 
 def add_up(part, out, parts, divisor=1.0):
     """out = the sum of `parts` arrays of its size that lie one behind the other, divided."""
-    launch(_add_up, out.size, part, out, out.size, parts, divisor)
+    if out.size:
+        run(_add_up, -(-out.size // LANES), ADDERS, part, out, out.size, parts, divisor)
 
 
 def columns(term, a, out, b=None, mean=None, divisor=1.0):

@@ -2,17 +2,20 @@
 
 There are few weights and many pixels, so the pixels are cut into runs. Each run gives a whole gradient, in scratch, and
 these are added in their order: the result does not depend on which block was done first. As in `_gemm`, the fast kernel
-takes float32 and channels by fours, the plain one anything.
+takes float32 and channels by fours, the plain one anything, and the direct one is for what would leave its tiles empty: one
+filter at the end of a decoder, nine weights a filter at the beginning of an encoder.
 """
 
-from minicae.kernels.cuda._launch import aligned, cuda, divide, float32, kernel, ld4, run, scratch, st4
+from minicae.kernels.cuda._device import cuda, divide, float32, ld4, st4
+from minicae.kernels.cuda._launch import aligned, kernel, run, scratch
 from minicae.kernels.cuda._reduce import add_up
 
 SIDE, DEPTH, THREADS = 64, 8, 128  # of a fast tile: weights and filters, pixels a step, threads
 TILE = 2 * SIDE * DEPTH
 PLAIN_SIDE, PLAIN_THREADS = 32, 64
 PLAIN_TILE = PLAIN_SIDE * DEPTH
-BLOCKS = 512  # that are wanted at once
+BLOCKS = 512  # that are wanted at once; direct ones are small, and wait for memory
+DIRECT_THREADS, DIRECT_BLOCKS = 64, 2048
 RUN = 64  # pixels of a run at least
 
 
@@ -138,6 +141,38 @@ def _weigh_plain(x, dy, part, M, H, W, C, KH, KW, OH, OW, F, sh, sw, top, left, 
                 part[(cuda.blockIdx.z * K + k) * F + f] = acc[r, s]
 
 
+@kernel("RRR" + 16 * "i")
+def _weigh_direct(x, dy, part, M, H, W, C, KH, KW, OH, OW, F, sh, sw, top, left, dh, dw, length):
+    """As `_weigh`, a thread to a weight: it goes through the run row by row, neighbours read what lies side by side."""
+    at = cuda.grid(1)
+    size = KH * KW * C * F
+    if at < size:
+        k, f = divide(at, F)
+        tap, c = divide(k, C)
+        p, q = divide(tap, KW)
+        m = cuda.blockIdx.z * length
+        end = min(M, m + length)
+        whole, j = divide(m, OW)
+        n, i = divide(whole, OH)
+        total = x.dtype.type(0)
+        while m < end:
+            after = min(end, m + OW - j)
+            h = i * sh + p * dh - top
+            if h >= 0 and h < H:
+                v = j * sw + q * dw - left
+                for pixel in range(m, after):
+                    if v >= 0 and v < W:
+                        total += x[((n * H + h) * W + v) * C + c] * dy[pixel * F + f]
+                    v += sw
+            m = after
+            j = 0
+            i += 1
+            if i == OH:
+                i = 0
+                n += 1
+        part[cuda.blockIdx.z * size + at] = total
+
+
 def correlate(x, dy, dw, kernel_size, strides, padding, dilation):
     """dw (KH * KW * C, F) = patches(x)' dy."""
     (N, H, W, C), (_, OH, OW, F) = x.shape, dy.shape
@@ -145,9 +180,14 @@ def correlate(x, dy, dw, kernel_size, strides, padding, dilation):
     if dw.size == 0:
         return
     fast = C % 4 == 0 and F % 4 == 0 and x.dtype.itemsize == 4 and aligned(x, dy, dw)
-    made, side, threads = (_weigh, SIDE, THREADS) if fast else (_weigh_plain, PLAIN_SIDE, PLAIN_THREADS)
-    across, down = -(-K // side), -(-F // side)
-    length = max(RUN, -(-M // max(1, BLOCKS // (across * down))))
+    blocks = BLOCKS
+    if not fast and 3 * min(K, F) <= PLAIN_SIDE:
+        made, threads, blocks = _weigh_direct, DIRECT_THREADS, DIRECT_BLOCKS
+        across, down = -(-K * F // threads), 1
+    else:
+        made, side, threads = (_weigh, SIDE, THREADS) if fast else (_weigh_plain, PLAIN_SIDE, PLAIN_THREADS)
+        across, down = -(-K // side), -(-F // side)
+    length = max(RUN, -(-M // max(1, blocks // (across * down))))
     runs = max(1, -(-M // length))
     part = dw if runs == 1 else scratch("weights", x.dtype, runs * dw.size)
     sizes = M, H, W, C, *kernel_size, OH, OW, F, *strides, *padding[::2], *dilation, length

@@ -5,8 +5,9 @@ thread. Each step multiplies 8 columns of the patches by 8 rows of the weights. 
 memory, so that one is filled while the other is multiplied.
 """
 
-from minicae.kernels.cuda._launch import cuda, divide, float32, kernel, ld4, st4
-from minicae.kernels.cuda._plain import finish, meet
+from minicae.kernels.cuda._device import cuda, divide, float32, ld4, st4
+from minicae.kernels.cuda._launch import kernel
+from minicae.kernels.cuda._plain import finish, meet, pixel_of, taps
 
 ROWS, DEPTH, THREADS = 128, 8, 128  # of a tile: pixels, products a step, threads
 A = 2 * ROWS * DEPTH
@@ -20,11 +21,11 @@ def _wide(width, turned):
     APART = COLUMNS // GROUPS
     LOADERS = COLUMNS * DEPTH // 4  # threads that bring four weights
 
-    @kernel("RRRRR" + 19 * "i" + "ir", (THREADS, 3), f"wide_{COLUMNS}" + "_turned" * turned)
+    @kernel("RRRRR" + 21 * "i" + "ir", (THREADS, 3), f"wide_{COLUMNS}" + "_turned" * turned)
     def wide(
         x, w, b, gate, y,
-        M, H, W, C, KH, KW, OH, OW, F, up_h, up_w, step_h, step_w, off_h, off_w, down_h, down_w, biased, gated,
-        kind, alpha,
+        M, H, W, C, KH, KW, OH, OW, F, up_h, up_w, step_h, step_w, off_h, off_w, down_h, down_w, skip_h, skip_w,
+        biased, gated, kind, alpha,
     ):  # fmt: skip
         """y[m, f] = finish(b[f] + sum over k of patches[m, k] * w[k, f]); a thread gathers one row of the patches."""
         sa = cuda.shared.array(A, float32, alignment=16)
@@ -38,13 +39,15 @@ def _wide(width, turned):
         tc = (t & 7) << 2
         m0 = cuda.blockIdx.x * ROWS
         f0 = cuda.blockIdx.y * COLUMNS
-        whole, j = divide(m0 + t, OW)
+        phase = cuda.blockIdx.z
+        pixel = pixel_of(m0 + t, M, phase, OH, OW, down_h, down_w)
+        whole, j = divide(pixel, OW)
         n, i = divide(whole, OH)
         base_h = i * up_h - off_h
         base_w = j * up_w - off_w
         image = n * H * W * C
-        there = m0 + t < M
-        K = KH * KW * C
+        first_p, first_q, _, met = taps(phase, step_h, step_w, off_h, off_w, down_h, down_w, skip_h, skip_w, KH, KW)
+        K = met * C
         if turned:
             near = t // COLUMNS  # which of the two fours of k
             far = t % COLUMNS
@@ -55,48 +58,47 @@ def _wide(width, turned):
         for r in range(8):
             for s in range(width):
                 acc[r, s] = zero
-        p = 0
-        q = 0
+        p = first_p
+        q = first_q
         c = 0
-        tap = 0
         buffer = 0
         tiles = (K + DEPTH - 1) // DEPTH
         for tile in range(tiles + 1):
             a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = zero
             b0 = b1 = b2 = b3 = zero
             if tile < tiles:
-                tap_near = tap
+                p_near = p
+                q_near = q
                 c_near = c
                 h = meet(base_h, p, step_h, down_h, H)
                 v = meet(base_w, q, step_w, down_w, W)
-                if there and h >= 0 and v >= 0:
+                if pixel >= 0 and h >= 0 and v >= 0:
                     a0, a1, a2, a3 = ld4(x, image + (h * W + v) * C + c)
                 c += 4
                 if c == C:
                     c = 0
-                    tap += 1
-                    q += 1
-                    if q == KW:
-                        q = 0
-                        p += 1
+                    q += skip_w
+                    if q >= KW:
+                        q = first_q
+                        p += skip_h
                 if near == 1:
-                    tap_near = tap
+                    p_near = p
+                    q_near = q
                     c_near = c
                 h = meet(base_h, p, step_h, down_h, H)
                 v = meet(base_w, q, step_w, down_w, W)
-                if there and p < KH and h >= 0 and v >= 0:
+                if pixel >= 0 and p < KH and h >= 0 and v >= 0:
                     a4, a5, a6, a7 = ld4(x, image + (h * W + v) * C + c)
                 c += 4
                 if c == C:
                     c = 0
-                    tap += 1
-                    q += 1
-                    if q == KW:
-                        q = 0
-                        p += 1
+                    q += skip_w
+                    if q >= KW:
+                        q = first_q
+                        p += skip_h
                 if turned:
-                    if loads and tap_near < KH * KW:
-                        b0, b1, b2, b3 = ld4(w, (tap_near * F + f0 + far) * C + c_near)
+                    if loads and p_near < KH:
+                        b0, b1, b2, b3 = ld4(w, ((p_near * KW + q_near) * F + f0 + far) * C + c_near)
                 elif loads and tile * DEPTH + near < K:
                     b0, b1, b2, b3 = ld4(w, (tile * DEPTH + near) * F + f0 + far)
             if tile > 0:  # multiply what was brought one turn ago
@@ -140,8 +142,8 @@ def _wide(width, turned):
                 if biased != 0:
                     b0, b1, b2, b3 = ld4(b, f)
                 for r in range(8):
-                    m = m0 + tr + (r & 3) + (r >> 2) * 64
-                    if m < M:
+                    m = pixel_of(m0 + tr + (r & 3) + (r >> 2) * 64, M, phase, OH, OW, down_h, down_w)
+                    if m >= 0:
                         a0 = acc[r, 4 * g] + b0
                         a1 = acc[r, 4 * g + 1] + b1
                         a2 = acc[r, 4 * g + 2] + b2

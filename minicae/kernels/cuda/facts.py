@@ -1,6 +1,9 @@
 """What this backend runs on: the device, and the compiler."""
 
-from minicae.kernels.cuda._launch import KERNELS, SIMULATED, cuda
+import importlib.metadata
+
+from minicae.kernels.cuda._device import SIMULATED, cuda
+from minicae.kernels.cuda._launch import KERNELS
 
 
 def facts():
@@ -12,7 +15,7 @@ def facts():
     return {
         "device": name,
         "compute capability": ".".join(map(str, device.compute_capability)),
-        "numba-cuda": cuda.__version__,
+        "numba-cuda": importlib.metadata.version("numba-cuda"),
     }
 
 

@@ -4,21 +4,30 @@ import math
 
 import numpy as np
 
-from minicae.kernels.cuda._launch import BLOCK, cuda, float64, kernel, launch, run, scratch
+from minicae.kernels.cuda._device import cuda, float64
+from minicae.kernels.cuda._launch import BLOCK, kernel, launch, run, scratch, verdict
 from minicae.kernels.cuda.memory import download
+from minicae.later import Later
 
 BLOCKS = 64  # that look at the gradients
 
 
-def keep_if_finite(gradients, values, kept):
-    """As `reference.guard.keep_if_finite`; waits for the device, since it returns a bool."""
-    blocks = min(BLOCKS, -(-gradients.size // BLOCK))
-    if blocks == 0:
-        return True
-    found = scratch("finite", gradients.dtype, blocks)
-    run(_look, blocks, BLOCK, gradients, found, blocks * BLOCK)
-    launch(_keep, values.size, found, values, kept, blocks)
-    return not download(found).any()
+def keep_if_finite(gradients, values, kept, others=()):
+    """As `reference.guard.keep_if_finite`, with a bool that comes later.
+
+    What was found stays with the gradients: if they or the others are not finite, optimizers do nothing for them, until
+    they are looked at again.
+    """
+    bad, blocks = verdict(gradients), min(BLOCKS, -(-gradients.size // BLOCK))
+    found = scratch("finite", gradients.dtype, BLOCKS + len(others))
+    if blocks:
+        run(_look, blocks, BLOCK, gradients, found, blocks * BLOCK)
+    for place, other in enumerate(others, blocks):
+        alike = other.dtype == gradients.dtype
+        run(_look_at if alike else _look_at_costs, 1, BLOCK, other, found, place)
+    run(_judge, 1, BLOCK, found, bad, blocks + len(others))
+    launch(_keep, values.size, bad, values, kept)
+    return Later(bad, lambda: not download(bad)[0])
 
 
 def clip_by_value(gradients, limit):
@@ -47,15 +56,40 @@ def _look(gradients, found, threads):
             found[cuda.blockIdx.x] = gradients.dtype.type(1)
 
 
-@kernel("RRRi")
-def _keep(found, values, kept, blocks):
+def _few(letters, name):
+    @kernel(letters, name=name)
+    def look(numbers, found, place):
+        """found[place] = 1 if one of the numbers is infinite or NaN, else 0; one block."""
+        if cuda.threadIdx.x == 0:
+            found[place] = found.dtype.type(0)
+        cuda.syncthreads()
+        for i in range(cuda.threadIdx.x, numbers.size, BLOCK):
+            if not abs(numbers[i]) < math.inf:
+                found[place] = found.dtype.type(1)
+
+    return look
+
+
+_look_at, _look_at_costs = _few("RRi", "_look_at"), _few("DRi", "_look_at_costs")
+
+
+@kernel("RRi")
+def _judge(found, bad, count):
+    """bad[0] = 1 if one of the first `count` of `found` is not 0, else 0; one block."""
+    zero = bad.dtype.type(0)
+    if cuda.threadIdx.x == 0:
+        bad[0] = zero
+    cuda.syncthreads()
+    for i in range(cuda.threadIdx.x, count, BLOCK):
+        if found[i] != zero:
+            bad[0] = bad.dtype.type(1)
+
+
+@kernel("RRR")
+def _keep(bad, values, kept):
     i = cuda.grid(1)
-    if i < values.size:
-        bad = found.dtype.type(0)
-        for block in range(blocks):
-            bad += found[block]
-        if bad == found.dtype.type(0):
-            kept[i] = values[i]
+    if i < values.size and bad[0] == bad.dtype.type(0):
+        kept[i] = values[i]
 
 
 @kernel("Rr")

@@ -3,7 +3,8 @@
 import math
 
 from minicae.kernels.cuda._curves import sigmoid, softplus
-from minicae.kernels.cuda._launch import cuda, device, kernel, launch
+from minicae.kernels.cuda._device import cuda
+from minicae.kernels.cuda._launch import device, kernel, launch
 from minicae.kernels.cuda._reduce import cost, sum_images
 
 

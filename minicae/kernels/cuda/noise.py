@@ -1,6 +1,7 @@
 """Noise: damage by random numbers that the host has drawn, a thread to an element."""
 
-from minicae.kernels.cuda._launch import cuda, divide, kernel, launch
+from minicae.kernels.cuda._device import cuda, divide
+from minicae.kernels.cuda._launch import kernel, launch
 
 
 def dropout_forward(x, uniform, y, rate, scale):

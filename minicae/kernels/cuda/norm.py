@@ -2,7 +2,8 @@
 
 import math
 
-from minicae.kernels.cuda._launch import cuda, divide, kernel, launch
+from minicae.kernels.cuda._device import cuda, divide
+from minicae.kernels.cuda._launch import kernel, launch
 from minicae.kernels.cuda._reduce import columns
 
 

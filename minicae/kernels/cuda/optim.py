@@ -1,51 +1,62 @@
-"""Optimizers: one launch over all weights of a model, a thread to a weight."""
+"""Optimizers: one launch over all weights of a model, a thread to a weight.
+
+None moves a weight whose gradient `keep_if_finite` has found bad.
+"""
 
 import math
 
-from minicae.kernels.cuda._launch import cuda, kernel, launch
+from minicae.kernels.cuda._device import cuda
+from minicae.kernels.cuda._launch import device, kernel, launch, verdict
 
 
 def sgd_step(values, gradients, velocity, learning_rate, momentum, nesterov):
     """As `reference.optim.sgd_step`."""
     if velocity is None:
-        launch(_descend, values.size, values, gradients, learning_rate)
+        _move(_descend, values, gradients, now=(learning_rate,))
     else:
-        launch(_roll, values.size, values, gradients, velocity, learning_rate, momentum, bool(nesterov))
+        _move(_roll, values, gradients, velocity, momentum, bool(nesterov), now=(learning_rate,))
 
 
 def rmsprop_step(values, gradients, mean_square, learning_rate, rho, epsilon):
     """As `reference.optim.rmsprop_step`."""
-    launch(_rmsprop, values.size, values, gradients, mean_square, learning_rate, rho, 1 - rho, epsilon)
+    _move(_rmsprop, values, gradients, mean_square, rho, 1 - rho, epsilon, now=(learning_rate,))
 
 
 def adam_step(values, gradients, m, v, learning_rate, beta_1, beta_2, epsilon, weight_decay, step):
     """As `reference.optim.adam_step`."""
-    decay = learning_rate * weight_decay
-    corrections = 1 - beta_1**step, 1 - beta_2**step
-    means = beta_1, 1 - beta_1, beta_2, 1 - beta_2
-    launch(_adam, values.size, values, gradients, m, v, learning_rate, *means, epsilon, decay, *corrections)
+    now = learning_rate, learning_rate * weight_decay, 1 - beta_1**step, 1 - beta_2**step
+    _move(_adam, values, gradients, m, v, beta_1, 1 - beta_1, beta_2, 1 - beta_2, epsilon, now=now)
 
 
 def nadam_step(values, gradients, m, v, learning_rate, beta_1, beta_2, epsilon, step, mu, mu_next, mu_product):
     """As `reference.optim.nadam_step`."""
     past, present = mu_next / (1 - mu_product * mu_next), (1 - mu) / (1 - mu_product)
-    means = beta_1, 1 - beta_1, beta_2, 1 - beta_2
-    ending = epsilon, past, present, 1 - beta_2**step
-    launch(_nadam, values.size, values, gradients, m, v, learning_rate, *means, *ending)
+    now = learning_rate, past, present, 1 - beta_2**step
+    _move(_nadam, values, gradients, m, v, beta_1, 1 - beta_1, beta_2, 1 - beta_2, epsilon, now=now)
 
 
-@kernel("RRr")
-def _descend(values, gradients, rate):
+def _move(made, values, gradients, *rest, now):
+    """Launch an optimizer's kernel; `now` are the numbers that change from step to step."""
+    launch(made, values.size, verdict(gradients), now, values, gradients, *rest)
+
+
+@device
+def _sound(bad):
+    return bad[0] == bad.dtype.type(0)
+
+
+@kernel("RNRR")
+def _descend(bad, now, values, gradients):
     i = cuda.grid(1)
-    if i < values.size:
-        values[i] -= rate * gradients[i]
+    if i < values.size and _sound(bad):
+        values[i] -= now[0] * gradients[i]
 
 
-@kernel("RRRrri")
-def _roll(values, gradients, velocity, rate, momentum, nesterov):
+@kernel("RNRRRri")
+def _roll(bad, now, values, gradients, velocity, momentum, nesterov):
     i = cuda.grid(1)
-    if i < values.size:
-        pull = rate * gradients[i]
+    if i < values.size and _sound(bad):
+        pull = now[0] * gradients[i]
         speed = momentum * velocity[i] - pull
         velocity[i] = speed
         if nesterov != 0:
@@ -53,37 +64,39 @@ def _roll(values, gradients, velocity, rate, momentum, nesterov):
         values[i] += speed
 
 
-@kernel("RRRrrrr")
-def _rmsprop(values, gradients, mean_square, rate, rho, rest, epsilon):
+@kernel("RNRRRrrr")
+def _rmsprop(bad, now, values, gradients, mean_square, rho, rest, epsilon):
     i = cuda.grid(1)
-    if i < values.size:
+    if i < values.size and _sound(bad):
         g = gradients[i]
         s = rho * mean_square[i] + rest * g * g
         mean_square[i] = s
-        values[i] -= rate * g / (math.sqrt(s) + epsilon)
+        values[i] -= now[0] * g / (math.sqrt(s) + epsilon)
 
 
-@kernel("RRRRrrrrrrrrr")
-def _adam(values, gradients, m, v, rate, beta_1, rest_1, beta_2, rest_2, epsilon, decay, correction_1, correction_2):
+@kernel("RNRRRRrrrrr")
+def _adam(bad, now, values, gradients, m, v, beta_1, rest_1, beta_2, rest_2, epsilon):
+    """now: learning rate, its product with the weight decay, the corrections of m and v."""
     i = cuda.grid(1)
-    if i < values.size:
+    if i < values.size and _sound(bad):
         g = gradients[i]
         first = beta_1 * m[i] + rest_1 * g
         second = beta_2 * v[i] + rest_2 * g * g
         m[i] = first
         v[i] = second
         value = values[i]
-        value -= decay * value
-        values[i] = value - rate * (first / correction_1) / (math.sqrt(second / correction_2) + epsilon)
+        value -= now[1] * value
+        values[i] = value - now[0] * (first / now[2]) / (math.sqrt(second / now[3]) + epsilon)
 
 
-@kernel("RRRRrrrrrrrrr")
-def _nadam(values, gradients, m, v, rate, beta_1, rest_1, beta_2, rest_2, epsilon, past, present, correction):
+@kernel("RNRRRRrrrrr")
+def _nadam(bad, now, values, gradients, m, v, beta_1, rest_1, beta_2, rest_2, epsilon):
+    """now: learning rate, weights of the running mean and of the gradient, the correction of v."""
     i = cuda.grid(1)
-    if i < values.size:
+    if i < values.size and _sound(bad):
         g = gradients[i]
         first = beta_1 * m[i] + rest_1 * g
         second = beta_2 * v[i] + rest_2 * g * g
         m[i] = first
         v[i] = second
-        values[i] -= rate * (past * first + present * g) / (math.sqrt(second / correction) + epsilon)
+        values[i] -= now[0] * (now[1] * first + now[2] * g) / (math.sqrt(second / now[3]) + epsilon)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minicae.kernels.cuda._launch import SIMULATED, cuda
+from minicae.kernels.cuda._device import SIMULATED, cuda
+from minicae.kernels.cuda._queue import stream
 
 
 def milliseconds(work: Callable) -> float:
@@ -19,9 +20,9 @@ def milliseconds(work: Callable) -> float:
         work()
         return (time.perf_counter() - start) * 1e3
     start, end = cuda.event(), cuda.event()
-    start.record()
+    start.record(stream())
     work()
-    end.record()
+    end.record(stream())
     end.synchronize()
     return cuda.event_elapsed_time(start, end)
 
@@ -30,5 +31,5 @@ def copy_rate(nbytes: int, repeats: int = 30, before: int = 5) -> float:
     """GB/s of a copy on the device that reads nbytes / 2 and writes nbytes / 2: the median of `repeats`."""
     zeros = np.zeros(nbytes // 2, np.uint8)
     source, target = zeros if SIMULATED else cuda.to_device(zeros), cuda.to_device(zeros)
-    times = [milliseconds(lambda: target.copy_to_device(source)) for _ in range(before + repeats)]
+    times = [milliseconds(lambda: target.copy_to_device(source, stream=stream())) for _ in range(before + repeats)]
     return nbytes / statistics.median(times[before:]) / 1e6

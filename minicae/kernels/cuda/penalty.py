@@ -3,9 +3,11 @@
 import numpy as np
 
 from minicae.kernels.cuda._curves import CODES, bend, slope
-from minicae.kernels.cuda._launch import cuda, device, divide, kernel, launch, scratch
+from minicae.kernels.cuda._device import cuda, divide
+from minicae.kernels.cuda._launch import device, kernel, launch, scratch
 from minicae.kernels.cuda._reduce import columns, cost, sum_images
 from minicae.kernels.cuda.memory import download
+from minicae.later import Later
 
 CLIP = 1e-7  # how near to 0 and 1 a mean activation may come
 
@@ -31,11 +33,15 @@ def l2_backward(z, dz, scale):
 
 
 def kl_sparsity_forward(z, mean, rho):
-    """As `reference.penalty.kl_sparsity_forward`; waits for the device, since it returns a number."""
+    """As `reference.penalty.kl_sparsity_forward`, with a number that comes later."""
     columns("sum", z, mean, divisor=len(z))
     launch(_clip, mean.size, mean, CLIP, 1 - CLIP)
-    m = download(mean).astype(np.float64)
-    return float((rho * np.log(rho / m) + (1 - rho) * np.log((1 - rho) / (1 - m))).sum())
+
+    def divergence():
+        m = download(mean).astype(np.float64)
+        return float((rho * np.log(rho / m) + (1 - rho) * np.log((1 - rho) / (1 - m))).sum())
+
+    return Later(mean, divergence)
 
 
 def kl_sparsity_backward(mean, dz, rho, scale):

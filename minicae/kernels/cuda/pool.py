@@ -2,7 +2,8 @@
 
 from minicae.kernels.cuda import _curves
 from minicae.kernels.cuda._curves import slope
-from minicae.kernels.cuda._launch import cuda, device, divide, kernel, launch
+from minicae.kernels.cuda._device import cuda, divide
+from minicae.kernels.cuda._launch import device, kernel, launch
 
 
 def maxpool2d_forward(x, y, argmax, window, strides, padding):

@@ -2,7 +2,8 @@
 
 import math
 
-from minicae.kernels.cuda._launch import cuda, device, divide, kernel, launch
+from minicae.kernels.cuda._device import cuda, divide
+from minicae.kernels.cuda._launch import device, kernel, launch
 from minicae.kernels.cuda._reduce import cost, sum_images
 
 
@@ -23,7 +24,7 @@ def gaussian_kl_forward(stats, per_image):
 
 def gaussian_kl_backward(stats, dstats, scale):
     """As `reference.sampling.gaussian_kl_backward`."""
-    launch(_kl_backward, stats.size // 2, stats, dstats, stats.shape[1] // 2, scale, scale / 2)
+    launch(_kl_backward, stats.size // 2, stats, dstats, stats.shape[1] // 2, (scale, scale / 2))
 
 
 @device
@@ -55,11 +56,11 @@ def _sample_backward(dz, stats, noise, dstats, D, half):
         dstats[mu + D] = half * dz[at] * noise[at] * math.exp(half * stats[mu + D])
 
 
-@kernel("RRirr")
-def _kl_backward(stats, dstats, D, scale, halved):
+@kernel("RRiN")
+def _kl_backward(stats, dstats, D, scales):
     at = cuda.grid(1)
     if 2 * at < stats.size:
         n, d = divide(at, D)
         mu = 2 * n * D + d
-        dstats[mu] = scale * stats[mu]
-        dstats[mu + D] = halved * math.expm1(stats[mu + D])
+        dstats[mu] = scales[0] * stats[mu]
+        dstats[mu + D] = scales[1] * math.expm1(stats[mu + D])

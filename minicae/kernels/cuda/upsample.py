@@ -8,7 +8,8 @@ import functools
 import numpy as np
 
 from minicae.kernels.cuda import _curves
-from minicae.kernels.cuda._launch import cuda, device, divide, kernel, launch, placed
+from minicae.kernels.cuda._device import cuda, divide
+from minicae.kernels.cuda._launch import device, kernel, launch, placed
 
 
 def upsample_nearest_forward(x, y, size):

@@ -32,7 +32,7 @@ from minicae.kernels.reference.loss import (
     mse_backward,
     mse_forward,
 )
-from minicae.kernels.reference.memory import add, crop2d, pad2d, scale, transpose
+from minicae.kernels.reference.memory import add, append_one_hot, crop2d, pad2d, scale, transpose
 from minicae.kernels.reference.memory import download as download
 from minicae.kernels.reference.memory import empty as empty
 from minicae.kernels.reference.memory import upload as upload
@@ -76,6 +76,7 @@ __all__ = [
     "activation_forward",
     "adam_step",
     "add",
+    "append_one_hot",
     "avgpool2d_backward",
     "avgpool2d_forward",
     "batchnorm_backward",

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def keep_if_finite(gradients, values, kept):
+def keep_if_finite(gradients, values, kept, others=()):
     """kept = values, if no gradient is infinite or NaN: what training goes back to when the next update fails.
 
     Parameters
@@ -11,13 +11,14 @@ def keep_if_finite(gradients, values, kept):
     gradients : float32|float64 (P,)
     values : same dtype (P,)
     kept : same dtype (P,), written if the gradients are finite
+    others : list of further arrays that must be finite too, of the same dtype or float64
 
     Returns
     -------
     bool
         Whether they are.
     """
-    finite = bool(np.isfinite(gradients).all())
+    finite = all(bool(np.isfinite(one).all()) for one in (gradients, *others))
     if finite:
         kept[...] = values
     return finite

@@ -1,4 +1,4 @@
-"""Where arrays lie, and the kernels that hardly calculate: padding, cropping, turning, adding, scaling.
+"""Where arrays lie, and the kernels that hardly calculate: padding, cropping, labels, turning, adding, scaling.
 
 The first three functions are no kernels. They are for backends whose arrays do not lie in the host's memory; here that is
 where they lie.
@@ -77,6 +77,25 @@ def crop2d(x, y, cropping):
     """
     top, _, left, _ = cropping
     y[...] = x[:, top : top + y.shape[1], left : left + y.shape[2]]
+
+
+def append_one_hot(x, labels, y):
+    """y = x with the label of each sample, one-hot, behind its channels.
+
+        y[n, ..., C + k] = 1 if the label of n, rounded, is k, else 0
+
+    Parameters
+    ----------
+    x : float32|float64 (N, ..., C)
+    labels : same dtype (N,)
+        A label that is no class, a NaN too, gives zeros.
+    y : same dtype (N, ..., C + classes), written
+    """
+    C = x.shape[-1]
+    classes = np.arange(y.shape[-1] - C)
+    hot = np.rint(labels)[:, None] == classes
+    y[..., :C] = x
+    y[..., C:] = hot.reshape(len(x), *[1] * (x.ndim - 2), classes.size)
 
 
 def transpose(x, y):
