@@ -27,7 +27,7 @@ def run(*command, **variables):
 
 def test_every_kernel_in_the_simulator():
     """Whole models there take minutes: `NUMBA_ENABLE_CUDASIM=1 pytest tests/cuda` runs them too."""
-    files = [f"tests/cuda/test_{name}.py" for name in ("launch", "as_the_others", "products")]
+    files = [f"tests/cuda/test_{name}.py" for name in ("launch", "queue", "as_the_others", "products")]
     done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files, NUMBA_ENABLE_CUDASIM="1")
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
 
