@@ -55,7 +55,8 @@ class Worker:
 
     def times(self, count, before):
         """Milliseconds of each of `count` runs after `before` that do not count, by the library's own clock."""
-        return [self.library.milliseconds(self.task.run) for _ in range(before + count)][before:]
+        clock = self.library.clock(self.task)
+        return [clock() for _ in range(before + count)][before:]
 
     def peak_memory(self):
         """MiB that the process has held at most."""

@@ -36,14 +36,16 @@ class Task(NamedTuple):
 
     Parameters
     ----------
-    run : does it once, and returns when it is done, or launched where the library's `milliseconds` waits for a device
+    run : does it once, and returns when it is done, or launched where the library's `clock` waits for a device
     result : does it once and gives what came out, an array or a list of arrays in minicae's layout (N, H, W, C)
     label : how the contestant calls itself for this problem, where that is not its own name
+    together : on a device, whether runs can be timed several in a row, since none of them waits
     """
 
     run: Callable
     result: Callable
     label: str = ""
+    together: bool = False
 
 
 class Unavailable(Exception):

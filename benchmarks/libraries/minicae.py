@@ -31,13 +31,13 @@ def _backend():
     return kernels.backend(_backend_name)
 
 
-def milliseconds(run):
-    """Milliseconds of run(), by the device's clock where the backend has a device."""
+def clock(task):
+    """What gives the milliseconds of a task, by the device's clock where the backend has a device."""
     if _backend_name == "cuda":
-        from minicae.kernels.cuda.peak import milliseconds as by_events
+        from minicae.kernels.cuda.peak import clock as by_events
 
-        return by_events(run)
-    return stopped(run)
+        return by_events(task.run, task.together)
+    return lambda: stopped(task.run)
 
 
 def _operands(problem):
@@ -57,7 +57,7 @@ def _empty(shape, dtype=np.float32):
 
 def _made(run):
     """A task of `run`, which gives the arrays that it writes."""
-    return Task(run, lambda: list(map(_backend().download, run())))
+    return Task(run, lambda: list(map(_backend().download, run())), together=True)
 
 
 def _task(outputs, kernel, *arguments, **settings):
@@ -216,7 +216,7 @@ def bce_logits(problem):
         costs, dy = map(_backend().download, run())
         return [costs.sum() / y.size, dy]
 
-    return Task(run, result)
+    return Task(run, result, together=True)
 
 
 def adam(problem):

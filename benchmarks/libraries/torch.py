@@ -30,9 +30,9 @@ def begin(threads, channels_last=False, compiled=False, device="cpu", graph=Fals
     _compiled, _device, _graph = compiled, device, graph
 
 
-def milliseconds(run):
-    """Milliseconds of run(), by events where there is a GPU."""
-    return (_torch_gpu.milliseconds if _device == "cuda" else stopped)(run)
+def clock(task):
+    """What gives the milliseconds of a task, by events where there is a GPU."""
+    return lambda: _torch_gpu.milliseconds(task) if _device == "cuda" else stopped(task.run)
 
 
 def _tensor(array):
@@ -60,7 +60,7 @@ def _array(tensor):
 
 
 def _task(run, back=_array):
-    return Task(run, lambda: [back(tensor) for tensor in run()])
+    return Task(run, lambda: [back(tensor) for tensor in run()], together=True)
 
 
 def gemm(problem):
@@ -97,7 +97,7 @@ def conv2d_backward_weight(problem):
     def run():
         return _backward(x, dy, w, problem, [False, True, True])[1:]
 
-    return Task(run, lambda: _gradients(run()))
+    return Task(run, lambda: _gradients(run()), together=True)
 
 
 def _gradients(tensors):

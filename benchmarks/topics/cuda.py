@@ -27,7 +27,8 @@ HEADER = (
     "ms: median and least by the device's events.  GFLOP/s count the direct algorithm, GB/s the arrays that must be read\n"
     "or written.  of peak: products, of PyTorch's (cuBLAS, cuDNN); the others, of a copy on the device that moves as many\n"
     "bytes.  ratio: time relative to minicae.  error: the constant c in |got - want| <= c * 2^-24 * scale, against float64.\n"
-    "A step takes its batch from the host's memory and ends with its loss there."
+    "Other than steps, ten in a row are timed, minicae's as one graph.  A step takes its batch from the host's memory and\n"
+    "ends with its loss there."
 )
 OURS, THEIRS, GRAPH, DEVICE = "minicae CUDA", "PyTorch CUDA", "PyTorch CUDA graph", "the GPU"
 KERNELS = "every kernel, against float64"

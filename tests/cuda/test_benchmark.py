@@ -1,5 +1,6 @@
 """The benchmark of the GPU with this backend: its problems give the right results, its clock runs, its checks see kernels."""
 
+import numpy as np
 import pytest
 
 from benchmarks import __main__ as program
@@ -12,6 +13,7 @@ from benchmarks.problems import Convolution, Product
 from benchmarks.session import validated
 from benchmarks.topics import cuda
 from benchmarks.worker import Worker
+from minicae import kernels
 from minicae.kernels.cuda import peak
 
 PROBLEMS = [
@@ -65,6 +67,22 @@ def test_the_device_is_described_and_copies():
     assert gpu.about()["device"] and gpu.about()["torch"]
     assert peak.copy_rate(1024, repeats=2, before=1) > 0
     assert peak.milliseconds(lambda: sum(range(100_000))) > 0
+
+
+def test_what_does_not_wait_is_timed_several_in_a_row():
+    module, made = kernels.backend("cuda"), []
+    x = module.empty((3,), np.float32)
+    module.upload(np.ones(3), x)
+
+    def work():
+        made.append(1)
+        module.add(x, x, x)
+
+    clock = peak.clock(work, together=True)
+    assert len(made) == 2 * peak.CALLS  # once to see the list, once to make a graph of it
+    assert clock() > 0 and len(made) == 2 * peak.CALLS
+    assert module.download(x).tolist() == [2.0 ** (3 * peak.CALLS)] * 3
+    assert peak.clock(work)() > 0 and len(made) == 2 * peak.CALLS + 1
 
 
 def test_the_program_measures_in_processes_of_its_own(monkeypatch, tmp_path, capsys):

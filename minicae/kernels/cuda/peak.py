@@ -8,6 +8,9 @@ import numpy as np
 
 from minicae.kernels.cuda._device import SIMULATED, cuda
 from minicae.kernels.cuda._queue import stream
+from minicae.kernels.cuda._queue import together as in_a_list
+
+CALLS = 2 if SIMULATED else 10  # that are timed together
 
 
 def milliseconds(work: Callable) -> float:
@@ -25,6 +28,22 @@ def milliseconds(work: Callable) -> float:
     end.record(stream())
     end.synchronize()
     return cuda.event_elapsed_time(start, end)
+
+
+def clock(work: Callable, together: bool = False) -> Callable:
+    """A function that gives the milliseconds of work(). If it waits for nothing, several in a row can be timed `together`.
+
+    Then they are one graph, and what it takes to launch them from Python is not counted.
+    """
+    if not together:
+        return lambda: milliseconds(work)
+    graphs = {}
+    for _ in range(2):
+        with in_a_list(graphs):
+            for _ in range(CALLS):
+                work()
+    (graph,) = graphs.values()
+    return lambda: milliseconds(graph.start) / CALLS
 
 
 def copy_rate(nbytes: int, repeats: int = 30, before: int = 5) -> float:
