@@ -78,7 +78,7 @@ class Handed:
         self.charges = [(leaf, leaf._charge) for leaf in model.leaves() if isinstance(leaf._charge, Later)]
         if ends:
             self.kept = parameters.empty() if self.kept is None else self.kept
-            costs = [charge.array for charge in (self.reconstruction, *(charge for _, charge in self.charges))]
+            costs = tuple(charge.array for charge in (self.reconstruction, *(charge for _, charge in self.charges)))
             self.sound = model.kernels.keep_if_finite(parameters.gradients, parameters.values, self.kept, costs)
         self.upload, self.drawn = model.kernels.upload, [leaf.saved.drawn for leaf in model.leaves()]
         # other people's code may do otherwise the next time

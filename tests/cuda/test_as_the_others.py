@@ -44,6 +44,7 @@ BODIES = [  # and the values of every parameter but the dtype
     (test_elementwise.test_running_statistics_keep_no_trace_of_a_bad_batch, {"bad": [np.nan, np.inf]}),
     (test_elementwise.test_add, {}),
     (test_guard.test_finite_gradients_keep_the_values, {"size": [0, 1, 100]}),
+    (test_guard.test_others_must_be_finite_too, {"place": [0, 1, 2], "bad": [1.0, np.nan, np.inf]}),
     (test_objectives.test_losses_and_their_gradients, LOSSES | {"shape": [(1, 1), (3, 7), (2, 5, 4, 3)]}),
     (test_objectives.test_gradients_by_hand, {}),
     (test_objectives.test_a_nan_stays_in_its_image, LOSSES),

@@ -179,14 +179,14 @@ def test_optimizers_leave_alone_what_is_not_finite(module):
     values, kept = there(module, 1, 2), there(module, 5, 5)
     good, bad, costs = there(module, 1, 1), there(module, 1, np.nan), there(module, 3)
     rate = 0.5, 0.0, False
-    assert module.keep_if_finite(good, values, kept, [costs])
+    assert module.keep_if_finite(good, values, kept, (costs,))
     module.sgd_step(values, good, None, *rate)
     assert module.download(values).tolist() == [0.5, 1.5] and module.download(kept).tolist() == [1, 2]
     found = module.keep_if_finite(bad, values, kept)
     module.sgd_step(values, bad, None, *rate)
     assert isinstance(found, Later) and not found
     module.upload(np.float32([np.inf]), costs)
-    assert not module.keep_if_finite(good, values, kept, [costs])
+    assert not module.keep_if_finite(good, values, kept, (costs,))
     module.sgd_step(values, good, None, *rate)
     module.adam_step(values, good, there(module, 0, 0), there(module, 0, 0), 0.1, 0.9, 0.99, 1e-8, 0.1, 1)
     assert module.download(values).tolist() == [0.5, 1.5] and module.download(kept).tolist() == [1, 2]

@@ -29,6 +29,17 @@ def test_one_bad_gradient_keeps_nothing(backend, place, bad, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("bad", [1.0, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_others_must_be_finite_too(backend, place, bad, dtype):
+    values, gradients, kept = np.ones(3, dtype), np.ones(3, dtype), np.full(3, 7, dtype)
+    others = np.ones(40), np.ones(5, dtype), np.ones((2, 300))  # float64, as costs are, and those of the gradients
+    others[place].flat[-1] = bad
+    assert backend.keep_if_finite(gradients, values, kept, others) is (bad == 1)
+    assert (kept == (1 if bad == 1 else 7)).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("size", [0, 1, 4097, P])
 def test_clip_by_value(backend, size, dtype):
     gradients = np.random.default_rng(0).standard_normal(size).astype(dtype)

@@ -11,7 +11,7 @@ def keep_if_finite(gradients, values, kept, others=()):
     gradients : float32|float64 (P,)
     values : same dtype (P,)
     kept : same dtype (P,), written if the gradients are finite
-    others : list of further arrays that must be finite too, of the same dtype or float64
+    others : tuple of further arrays that must be finite too, of the same dtype or float64
 
     Returns
     -------
