@@ -40,7 +40,8 @@ class Loss(Watched):
         if not len(y):
             raise ShapeError(f"{self!r}: the batch is empty", y=y, target=target)
         self.check_target(target)
-        return self.step(y, target)
+        value, dy = self.step(y, target)
+        return float(value), dy
 
     def per_image(self, y, target) -> np.ndarray:
         """The cost of each image, (N,) float64; its mean is the value of the loss."""

@@ -373,3 +373,15 @@ def test_forward_and_backward_by_hand():
     if _launch.SIMULATED:  # numba's own arrays let NumPy copy them home
         with pytest.raises(TypeError, match="download it"):
             np.abs(y)
+
+
+def test_a_loss_by_hand_gives_a_number_and_a_gradient_there():
+    module, host = kernels.backend("cuda"), np.arange(6, dtype=np.float32).reshape(2, 3)
+    y, target = module.empty((2, 3), np.float32), module.empty((2, 3), np.float32)
+    module.upload(host, y)
+    module.upload(1, target)
+    loss = mc.losses.get("mse")
+    loss.backend = "cuda"
+    value, dy = loss(y, target)
+    assert type(value) is float and np.isclose(value, ((host - 1) ** 2).mean(), rtol=1e-6)
+    assert np.allclose(module.download(dy), 2 * (host - 1) / 6, rtol=1e-6)
