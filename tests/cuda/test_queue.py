@@ -1,5 +1,6 @@
 """Launches that wait for each other: what goes out, when, and as what."""
 
+import pickle
 import threading
 
 import numpy as np
@@ -155,6 +156,19 @@ def test_another_thread_waits_its_turn(module):
         assert len(_queue.QUEUE.waiting) == 1
     thread.join()
     assert done == [2.0] and module.download(x).tolist() == [2]
+
+
+def test_a_copy_in_another_thread_waits_its_turn(module):
+    """What it uploads is on no stream, and would spoil a capture."""
+    kept, x, done = pickle.dumps(there(module, 1, 2)), there(module, 1), []
+    with module.together({}):
+        module.scale(x, 2.0)
+        thread = threading.Thread(target=lambda: done.append(pickle.loads(kept)))
+        thread.start()
+        thread.join(0.2)
+        assert not done
+    thread.join()
+    assert module.download(done[0]).tolist() == [1, 2]
 
 
 def test_threads_have_working_memory_of_their_own():
