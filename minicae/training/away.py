@@ -2,8 +2,8 @@
 
 Between two steps of an epoch nothing changes but numbers: those of the batch, of the noise, of the optimizer. So a step takes
 the launches of the one before, unless something has happened since that could make others: an attribute of a layer was set,
-memory was taken, something else has run on the device, the batch has another size. Then the layers are asked again, as they
-are the first time.
+memory was taken, something else has run on the device, the batch has another size, another thread makes it, whose buffers are
+others. Then the layers are asked again, as they are the first time.
 """
 
 import math
