@@ -52,7 +52,7 @@ class Configurable:
 
 
 class Watched(Configurable):
-    """Base of layers and losses: `Watched.changes` is another number once an attribute of one of them has been set."""
+    """Base of layers and losses: `Watched.changes` is another number once an attribute of one of them was set or deleted."""
 
     changes = 0
     unwatched = frozenset()  # names of attributes that change all the time
@@ -61,6 +61,10 @@ class Watched(Configurable):
         object.__setattr__(self, name, value)
         if name not in self.unwatched:
             Watched.changes += 1
+
+    def __delattr__(self, name):
+        object.__delattr__(self, name)
+        Watched.changes += 1
 
 
 class _NotKept:

@@ -24,6 +24,11 @@ class Later:
     def __rmul__(self, factor):
         return Later(self.array, lambda: factor * self._read())
 
+    def __add__(self, other):
+        return Later(self.array, lambda: self._read() + other)
+
+    __mul__, __radd__ = __rmul__, __add__
+
     def __float__(self):
         return float(self.value)
 

@@ -90,9 +90,8 @@ class SGD(Optimizer):
         return ("velocity",) if self.momentum else ()
 
     def _move(self, backend, values, gradients, rate):
-        if self.weight_decay:
-            backend.scale(values, 1 - rate * self.weight_decay)
-        backend.sgd_step(values, gradients, self.state.get("velocity"), rate, self.momentum, self.nesterov)
+        settings = rate, self.momentum, self.nesterov, self.weight_decay
+        backend.sgd_step(values, gradients, self.state.get("velocity"), *settings)
 
 
 class RMSprop(Optimizer):

@@ -198,7 +198,7 @@ def calls(rng: np.random.Generator, images=4, side=36, many=50_000) -> Iterator[
     yield "clip_by_value", whole(many), 2.5
     yield "clip_by_norm", whole(many), 10.0
     for nesterov in (False, True):
-        yield "sgd_step", whole(many), whole(many), whole(many), 0.125, 0.5, nesterov
+        yield "sgd_step", whole(many), whole(many), whole(many), 0.125, 0.5, nesterov, 0.25
     yield "sgd_step", whole(many), whole(many), None, 0.125, 0.0, False
     yield "rmsprop_step", whole(many), whole(many), share(many), 0.125, 0.75, 0.125
     yield "adam_step", whole(many), whole(many), whole(many), share(many), 0.125, 0.5, 0.75, 0.125, 0.25, 3

@@ -1,12 +1,14 @@
 """A step that is repeated as a graph: whatever is changed between two steps shows in the next one."""
 
+import threading
+
 import numpy as np
 import pytest
 
 import minicae as mc
 from minicae import kernels
 from minicae import layers as L
-from minicae.errors import DataError, DivergedError
+from minicae.errors import DivergedError
 from minicae.kernels.cuda._queue import Graph
 from minicae.schedules import OneCycle
 from minicae.training import away
@@ -44,6 +46,13 @@ def a_learning_rate(model):
     model.optimizer.learning_rate = 0.02
 
 
+def the_usual_warmth(model):
+    model[2].warmth = 0.25
+    model.train_on_batch(batch())
+    model.train_on_batch(batch())
+    del model[2].warmth
+
+
 def a_weight_of_a_penalty(model):
     model[5].weight = 0.3
 
@@ -73,6 +82,7 @@ CHANGES = [
     nothing,
     a_rate_of_dropout,
     the_warmth_of_beta,
+    the_usual_warmth,
     a_learning_rate,
     a_weight_of_a_penalty,
     a_limit,
@@ -140,31 +150,6 @@ def test_where_a_loss_is_not_finite_nothing_moves(bad, warm):
     assert np.allclose(found[0][1], found[1][1], rtol=1e-4, atol=0)
 
 
-@pytest.mark.filterwarnings("ignore:overflow encountered")
-def test_a_penalty_that_overflows_is_seen_too():
-    model = mc.Sequential([L.Dense(5, use_bias=False), L.L2Penalty(1.0)], 5, backend="cuda")
-    model.compile("mae", SGD(0.1))
-    model.train_on_batch(batch())
-    before = weights(model)
-    model.set_weights([1e25 * np.eye(5, dtype=np.float32)])
-    with pytest.raises(DivergedError, match="the loss is inf"):
-        model.trainer.step(batch(), batch())
-    assert np.isfinite(before).all() and np.array_equal(weights(model), 1e25 * np.eye(5, dtype=np.float32).ravel())
-
-
-def test_outputs_that_are_no_probabilities_move_nothing():
-    model = mc.Sequential([L.Dense(5, use_bias=False), L.Activation("linear")], 5, backend="cuda")
-    model.compile("bce", "adam")
-    model.set_weights([np.eye(5, dtype=np.float32)])
-    for _ in range(3):
-        model.train_on_batch(batch())
-    model.set_weights([3 * np.eye(5, dtype=np.float32)])
-    before, steps = weights(model), model.optimizer.steps
-    with pytest.raises(DataError, match="needs outputs in 0..1"):
-        model.train_on_batch(batch())
-    assert np.array_equal(weights(model), before) and model.optimizer.steps == steps
-
-
 def test_within_an_epoch_the_layers_are_asked_once_for_each_kind_of_batch(monkeypatch):
     asked, begin = [], away.Handed.__init__
     monkeypatch.setattr(away.Handed, "__init__", lambda self, *of: (asked.append(of[1].shape), begin(self, *of))[1])
@@ -197,6 +182,63 @@ def test_code_of_other_people_is_asked_every_time():
             model.train_on_batch(batch())
         ends.append(weights(model))
     assert np.allclose(*ends, rtol=1e-4, atol=1e-6)
+
+
+class Scaled(mc.Sequential):
+    """A user's model, which does more than its layers."""
+
+    factor = [1.0]
+
+    def forward(self, x, training=False):
+        y = super().forward(x, training)
+        self.kernels.scale(y, self.factor[0])
+        return y
+
+
+def test_a_model_of_other_people_is_asked_every_time():
+    ends = []
+    for backend in ("reference", "cuda"):
+        model = Scaled([L.Dense(3, "tanh"), L.Dense(5)], 5, backend=backend)
+        model.compile("mse", SGD(0.1))
+        Scaled.factor[0] = 1.0
+        first = [model.train_on_batch(batch()) for _ in range(3)]
+        Scaled.factor = [3.0]
+        ends.append([*first, model.train_on_batch(batch())])
+        Scaled.factor = [1.0]
+    assert np.allclose(*ends, rtol=1e-4, atol=0) and ends[0][3] > ends[0][2]
+
+
+def test_an_optimizer_that_changes_the_model_is_heeded():
+    class Calming(SGD):
+        def step(self, parameters):
+            super().step(parameters)
+            self.model[0].rate /= 2
+
+    ends = []
+    for backend in ("reference", "cuda"):
+        model = variational(backend)
+        model.compile("mse", Calming(0.1))
+        ends.append([model.train_on_batch(batch()) for _ in range(4)])
+    assert np.allclose(*ends, rtol=1e-4, atol=0)
+
+
+def test_a_thread_takes_no_steps_of_another_whose_memory_they_use():
+    model = mc.Sequential([L.Dense(3, "tanh"), L.Dense(5)], 5, backend="cuda")
+    model.compile("mse", SGD(0.1))
+    model.train_on_batch(batch())
+    mine = model.trainer._output
+
+    def other():
+        model.train_on_batch(batch())
+        assert model.trainer._output is not mine
+        model.backward(np.ones((3, 5), np.float32))  # of this thread's own forward pass
+        done.append(True)
+
+    done = []
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert done
 
 
 def test_models_that_take_turns_do_not_take_each_others_steps():

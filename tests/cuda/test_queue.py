@@ -1,5 +1,6 @@
 """Launches that wait for each other: what goes out, when, and as what."""
 
+import pickle
 import threading
 
 import numpy as np
@@ -155,6 +156,22 @@ def test_another_thread_waits_its_turn(module):
         assert len(_queue.QUEUE.waiting) == 1
     thread.join()
     assert done == [2.0] and module.download(x).tolist() == [2]
+
+
+@pytest.mark.parametrize("copied", [True, False], ids=["a copy", "an empty one"])
+def test_an_array_of_another_thread_waits_its_turn(module, copied):
+    """What is uploaded on no stream would spoil a capture; and arrays are counted."""
+    kept, x, done = pickle.dumps(there(module, 1, 2)), there(module, 1), []
+    make = (lambda: pickle.loads(kept)) if copied else (lambda: module.empty((2,), np.float32))
+    with module.together({}):
+        module.scale(x, 2.0)
+        thread = threading.Thread(target=lambda: done.append(make()))
+        thread.start()
+        thread.join(0.2)
+        assert not done
+    thread.join()
+    (array,) = done
+    assert array.shape == (2,) and (not copied or module.download(array).tolist() == [1, 2])
 
 
 def test_threads_have_working_memory_of_their_own():

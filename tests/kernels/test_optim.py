@@ -23,8 +23,9 @@ def assert_same(values, want, dtype):
 
 
 @both_dtypes
+@pytest.mark.parametrize("weight_decay", [0.0, 0.2])
 @pytest.mark.parametrize("momentum, nesterov", [(0.0, False), (0.9, False), (0.9, True)])
-def test_sgd(backend, momentum, nesterov, dtype):
+def test_sgd(backend, momentum, nesterov, weight_decay, dtype):
     values, gradients = data(dtype)
     want = []
     for p in range(P):
@@ -32,13 +33,13 @@ def test_sgd(backend, momentum, nesterov, dtype):
         for step in range(STEPS):
             g = float(gradients[step, p])
             v = momentum * v - 0.1 * g
-            w = w + (momentum * v - 0.1 * g if nesterov else v)
+            w = w - 0.1 * weight_decay * w + (momentum * v - 0.1 * g if nesterov else v)
         want.append(w)
     without, velocity = values.copy(), np.zeros_like(values)
     for g in gradients:
-        backend.sgd_step(values, g, velocity, 0.1, momentum, nesterov)
+        backend.sgd_step(values, g, velocity, 0.1, momentum, nesterov, weight_decay)
         if momentum == 0:
-            backend.sgd_step(without, g, None, 0.1, momentum, nesterov)
+            backend.sgd_step(without, g, None, 0.1, momentum, nesterov, weight_decay)
     assert_same(values, want, dtype)
     if momentum == 0:
         assert_same(without, want, dtype)

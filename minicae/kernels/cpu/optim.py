@@ -8,10 +8,11 @@ from minicae.kernels.cpu._jit import entry
 from minicae.kernels.cpu._scratch import empty
 
 
-def sgd_step(values, gradients, velocity, learning_rate, momentum, nesterov):
+def sgd_step(values, gradients, velocity, learning_rate, momentum, nesterov, weight_decay=0.0):
     """As `reference.optim.sgd_step`."""
     velocity = empty(values.dtype) if velocity is None else velocity
-    _sgd(2 * values.size, values, gradients, velocity, float(learning_rate), float(momentum), nesterov)
+    rate, keep = float(learning_rate), 1.0 - learning_rate * weight_decay
+    _sgd(2 * values.size, values, gradients, velocity, rate, float(momentum), nesterov, keep)
 
 
 def rmsprop_step(values, gradients, mean_square, learning_rate, rho, epsilon):
@@ -48,15 +49,15 @@ def nadam_step(values, gradients, m, v, learning_rate, beta_1, beta_2, epsilon, 
 
 
 @entry
-def _sgd(values, gradients, velocity, learning_rate, momentum, nesterov):
+def _sgd(values, gradients, velocity, learning_rate, momentum, nesterov, keep):
     kind = values.dtype.type
-    rate, inertia = kind(learning_rate), kind(momentum)
+    rate, inertia, left = kind(learning_rate), kind(momentum), kind(keep)
     for i in prange(values.size):
         move = -rate * gradients[i]
         if velocity.size:
             velocity[i] = inertia * velocity[i] + move
             move = inertia * velocity[i] + move if nesterov else velocity[i]
-        values[i] += move
+        values[i] = left * values[i] + move
 
 
 @entry

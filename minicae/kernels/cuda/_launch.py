@@ -19,7 +19,7 @@ import threading
 import numpy as np
 
 from minicae.kernels.cuda._device import SIMULATED, cuda, float64, types
-from minicae.kernels.cuda._queue import QUEUE, mark, stream
+from minicae.kernels.cuda._queue import LOCK, QUEUE, mark, stream
 
 BLOCK = 32 if SIMULATED else 256  # threads of a block where nothing depends on it
 KERNELS = {}  # "file.function": the kernel
@@ -142,4 +142,5 @@ def verdict(gradients):
 
 def placed(host: np.ndarray):
     """A new array on the device with the numbers of `host`."""
-    return cuda.to_device(np.ascontiguousarray(host))
+    with LOCK:
+        return cuda.to_device(np.ascontiguousarray(host))

@@ -9,7 +9,8 @@ changed between two steps, a batch size or a rate of dropout, the list is anothe
 What changes at every step would make every list another. Such numbers are no part of it: they lie in the device's memory,
 where the kernels read them, and are sent there ahead of the list.
 
-All launches are on one stream. Whoever holds `LOCK` is alone in making them, since a capture takes in whatever comes.
+All launches are on one stream. Whoever holds `LOCK` is alone in making them, since a capture takes in whatever comes, and in
+copying, since a copy on no stream spoils a capture.
 """
 
 import contextlib

@@ -16,8 +16,9 @@ MOST = 2**31 - 2**16  # in 32 bits, and the last block of threads reaches beyond
 def empty(shape, dtype):
     """As `reference.memory.empty`, on the device. Raises SettingError for more numbers than kernels can count."""
     countable(shape, MOST)
-    QUEUE.events += 1
-    return cuda.device_array(shape, dtype)
+    with LOCK:
+        QUEUE.events += 1
+        return cuda.device_array(shape, dtype)
 
 
 def upload(host, array):

@@ -9,12 +9,13 @@ from minicae.kernels.cuda._device import cuda
 from minicae.kernels.cuda._launch import device, kernel, launch, verdict
 
 
-def sgd_step(values, gradients, velocity, learning_rate, momentum, nesterov):
+def sgd_step(values, gradients, velocity, learning_rate, momentum, nesterov, weight_decay=0.0):
     """As `reference.optim.sgd_step`."""
+    now = learning_rate, 1 - learning_rate * weight_decay
     if velocity is None:
-        _move(_descend, values, gradients, now=(learning_rate,))
+        _move(_descend, values, gradients, now=now)
     else:
-        _move(_roll, values, gradients, velocity, momentum, bool(nesterov), now=(learning_rate,))
+        _move(_roll, values, gradients, velocity, momentum, bool(nesterov), now=now)
 
 
 def rmsprop_step(values, gradients, mean_square, learning_rate, rho, epsilon):
@@ -47,9 +48,10 @@ def _sound(bad):
 
 @kernel("RNRR")
 def _descend(bad, now, values, gradients):
+    """now: learning rate, what the weight decay leaves of a weight; so in `_roll`."""
     i = cuda.grid(1)
     if i < values.size and _sound(bad):
-        values[i] -= now[0] * gradients[i]
+        values[i] = now[1] * values[i] - now[0] * gradients[i]
 
 
 @kernel("RNRRRri")
@@ -61,7 +63,7 @@ def _roll(bad, now, values, gradients, velocity, momentum, nesterov):
         velocity[i] = speed
         if nesterov != 0:
             speed = momentum * speed - pull
-        values[i] += speed
+        values[i] = now[1] * values[i] + speed
 
 
 @kernel("RNRRRrrr")

@@ -9,11 +9,11 @@ gradients.
 import numpy as np
 
 
-def sgd_step(values, gradients, velocity, learning_rate, momentum, nesterov):
+def sgd_step(values, gradients, velocity, learning_rate, momentum, nesterov, weight_decay=0.0):
     """v = momentum * v - learning_rate * g, then values += v (Polyak 1964).
 
     Nesterov's momentum looks ahead: values += momentum * v - learning_rate * g, with the new v (Sutskever et
-    al. 2013).
+    al. 2013). Before either, the weight decay multiplies values by 1 - learning_rate * weight_decay.
 
     Parameters
     ----------
@@ -24,7 +24,9 @@ def sgd_step(values, gradients, velocity, learning_rate, momentum, nesterov):
     learning_rate : float
     momentum : float, in [0, 1)
     nesterov : bool
+    weight_decay : float
     """
+    values *= 1 - learning_rate * weight_decay
     if velocity is None:
         values -= learning_rate * gradients
         return
