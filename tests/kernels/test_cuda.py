@@ -1,5 +1,6 @@
 """The CUDA backend without a GPU: tests/cuda in the simulator, every kernel through the compiler, and what users are told."""
 
+import concurrent.futures
 import importlib.util
 import os
 import pathlib
@@ -25,16 +26,40 @@ def run(*command, **variables):
     )
 
 
-def test_every_kernel_in_the_simulator():
+SIMULATED = {"kernels": ("launch", "queue", "as_the_others"), "products": ("products",)}  # about as long, both
+COMPILED = "test_every_kernel_compiles"
+
+
+def simulate(names):
+    files = [f"tests/cuda/test_{name}.py" for name in names]
+    return run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files, NUMBA_ENABLE_CUDASIM="1")
+
+
+@pytest.fixture(scope="module")
+def children(request):
+    """{part: a process that tests of this session wait for}: two at a time, since each keeps one core busy for minutes."""
+    chosen = {item.name for item in request.session.items}
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        begun = {
+            part: pool.submit(simulate, names)
+            for part, names in SIMULATED.items()
+            if f"test_every_kernel_in_the_simulator[{part}]" in chosen
+        }
+        if COMPILED in chosen:
+            begun[COMPILED] = pool.submit(run, ROOT / "tests" / "cuda" / "compile_report.py")
+        yield begun
+
+
+@pytest.mark.parametrize("part", SIMULATED)
+def test_every_kernel_in_the_simulator(children, part):
     """Whole models there take minutes: `NUMBA_ENABLE_CUDASIM=1 pytest tests/cuda` runs them too."""
-    files = [f"tests/cuda/test_{name}.py" for name in ("launch", "queue", "as_the_others", "products")]
-    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files, NUMBA_ENABLE_CUDASIM="1")
+    done = children[part].result()
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
 
 
-def test_every_kernel_compiles():
+def test_every_kernel_compiles(children):
     """For three generations of devices: no spilled register, no float64 by accident, 128-bit loads where it matters."""
-    done = run(ROOT / "tests" / "cuda" / "compile_report.py")
+    done = children[COMPILED].result()
     if done.returncode == 77:
         pytest.skip(done.stdout.strip())
     assert done.returncode == 0, done.stdout + done.stderr
