@@ -60,6 +60,7 @@ BODIES = [  # and the values of every parameter but the dtype
     (test_through.test_backward_through_an_activation_keeps_a_nan, {"C": [3]}),
     (test_optim.test_sgd, {"momentum": [0.0, 0.9], "nesterov": [False], "weight_decay": [0.0, 0.2]}),
     (test_optim.test_sgd, {"momentum": [0.9], "nesterov": [True], "weight_decay": [0.2]}),
+    (test_optim.test_sgd_decays_no_weight_unless_it_is_told_to, {}),
     (test_optim.test_rmsprop, {}),
     (test_optim.test_adam, {"weight_decay": [0.0, 0.2]}),
     (test_optim.test_nadam, {}),

@@ -127,3 +127,12 @@ def test_a_nan_gradient_stays_with_its_weight(backend, dtype):
         values = np.zeros(3, dtype)
         kernel(values, g, *np.zeros((arrays, 3), dtype), *settings)
         assert np.isnan(values).tolist() == [False, True, False]
+
+
+@both_dtypes
+def test_sgd_decays_no_weight_unless_it_is_told_to(backend, dtype):
+    values, gradients = np.array([1, -2, 4], dtype), np.zeros(3, dtype)
+    backend.sgd_step(values, gradients, None, 0.5, 0.0, False)
+    assert values.tolist() == [1, -2, 4]
+    backend.sgd_step(values, gradients, None, 0.5, 0.0, False, 0.5)
+    assert values.tolist() == [0.75, -1.5, 3]
