@@ -4,7 +4,7 @@ import math
 
 from minicae.kernels.cuda import _curves
 from minicae.kernels.cuda._device import cuda
-from minicae.kernels.cuda._launch import kernel, run
+from minicae.kernels.cuda._launch import device, kernel, run
 
 LANES, ROWS = 32, 4  # threads of a row, rows of a block
 THREADS = LANES * ROWS
@@ -34,6 +34,15 @@ def softmax_backward(dy, y, dx):
         run(_softmax_backward, -(-y.size // (C * ROWS)), THREADS, dy, y, dx, C)
 
 
+@device
+def _row_sum(sums, row):
+    """What the threads of a row have found, added up in order."""
+    total = sums[row]
+    for other in range(row + 1, row + LANES):
+        total += sums[other]
+    return total
+
+
 @kernel("RRi")
 def _softmax(x, y, C):
     found = cuda.shared.array(THREADS, x.dtype)
@@ -58,9 +67,7 @@ def _softmax(x, y, C):
         y[c] = e
     sums[t] = total
     cuda.syncthreads()
-    total = sums[row]
-    for other in range(row + 1, row + LANES):
-        total += sums[other]
+    total = _row_sum(sums, row)
     for c in range(start + lane, end, LANES):
         y[c] = y[c] / total
 
@@ -78,8 +85,6 @@ def _softmax_backward(dy, y, dx, C):
         total += dy[c] * y[c]
     sums[t] = total
     cuda.syncthreads()
-    total = sums[row]
-    for other in range(row + 1, row + LANES):
-        total += sums[other]
+    total = _row_sum(sums, row)
     for c in range(start + lane, end, LANES):
         dx[c] = y[c] * (dy[c] - total)

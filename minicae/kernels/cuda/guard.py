@@ -21,10 +21,10 @@ def keep_if_finite(gradients, values, kept, others=()):
     bad, blocks = verdict(gradients), min(BLOCKS, -(-gradients.size // BLOCK))
     found = scratch("finite", gradients.dtype, BLOCKS + len(others))
     if blocks:
-        run(_look, blocks, BLOCK, gradients, found, blocks * BLOCK)
+        run(_look, blocks, BLOCK, gradients, found, 0, blocks * BLOCK)
     for place, other in enumerate(others, blocks):
         alike = other.dtype == gradients.dtype
-        run(_look_at if alike else _look_at_costs, 1, BLOCK, other, found, place)
+        run(_look if alike else _look_at_costs, 1, BLOCK, other, found, place, BLOCK)
     run(_judge, 1, BLOCK, found, bad, blocks + len(others))
     launch(_keep, values.size, bad, values, kept)
     return Later(bad, lambda: not download(bad)[0])
@@ -44,33 +44,22 @@ def clip_by_norm(gradients, limit):
         launch(_shorten, gradients.size, gradients, squares, blocks, limit)
 
 
-@kernel("RRi")
-def _look(gradients, found, threads):
-    """found[block] = 1 if one of the block's numbers is infinite or NaN, else 0."""
-    zero = gradients.dtype.type(0)
-    if cuda.threadIdx.x == 0:
-        found[cuda.blockIdx.x] = zero
-    cuda.syncthreads()
-    for i in range(cuda.grid(1), gradients.size, threads):
-        if gradients[i] - gradients[i] != zero:
-            found[cuda.blockIdx.x] = gradients.dtype.type(1)
-
-
-def _few(letters, name):
+def _looker(letters, name):
     @kernel(letters, name=name)
-    def look(numbers, found, place):
-        """found[place] = 1 if one of the numbers is infinite or NaN, else 0; one block."""
+    def look(numbers, found, place, threads):
+        """found[place + block] = 1 if one of the block's numbers is infinite or NaN, else 0."""
+        at = place + cuda.blockIdx.x
         if cuda.threadIdx.x == 0:
-            found[place] = found.dtype.type(0)
+            found[at] = found.dtype.type(0)
         cuda.syncthreads()
-        for i in range(cuda.threadIdx.x, numbers.size, BLOCK):
+        for i in range(cuda.grid(1), numbers.size, threads):
             if not abs(numbers[i]) < math.inf:
-                found[place] = found.dtype.type(1)
+                found[at] = found.dtype.type(1)
 
     return look
 
 
-_look_at, _look_at_costs = _few("RRi", "_look_at"), _few("DRi", "_look_at_costs")
+_look, _look_at_costs = _looker("RRii", "_look"), _looker("DRii", "_look_at_costs")
 
 
 @kernel("RRi")
